@@ -1,0 +1,406 @@
+"""The application's side of the engine: starts the worker process, watches it, and turns its events into results.
+
+Blocking, one request at a time; `cancel` and `close` may be called from any thread. A worker that dies, hangs or talks
+nonsense ends the request with an `EngineError`, and the next request starts a new worker with the same model.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from app.core.engine import protocol
+from app.core.engine.protocol import (
+    AUTO,
+    Alive,
+    Cancel,
+    Done,
+    Event,
+    Failed,
+    FailureCode,
+    Generate,
+    Hello,
+    Load,
+    Loaded,
+    Loading,
+    Logits,
+    ModelInfo,
+    Piece,
+    ProtocolError,
+    Quantize,
+    Reading,
+    Report,
+    Request,
+    Sampling,
+    Shutdown,
+    Status,
+    Tokenize,
+    Tokens,
+    Turn,
+    Unload,
+    Unloaded,
+    Written,
+)
+from app.core.errors import ExitCode, UserFacingError
+
+START_SECONDS = 30.0
+"""A worker that has not said hello by then never will: slow disks need seconds, not more."""
+
+_SLICE_SECONDS = 0.25
+_SILENT_SLICES = 7  # 1.75 s; a busy worker speaks once a slice. Slices, not a clock: a laptop's sleep is no hang.
+_GOODBYE_SECONDS = 2.0
+
+_INPUT_CODES: frozenset[FailureCode] = frozenset(
+    {"bad_request", "no_model", "bad_model", "model_crashed", "bad_template", "prompt_too_long"}
+)
+
+
+class EngineError(UserFacingError):
+    """A request ended without a result; `failure` says why, in a code and in a sentence."""
+
+    def __init__(self, failure: Failed) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+        if failure.code == "cancelled":
+            self.exit_code = ExitCode.INTERRUPTED
+        else:
+            self.exit_code = ExitCode.USAGE if failure.code in _INPUT_CODES else ExitCode.MACHINE
+
+
+def worker_command() -> list[str]:
+    """`-P` keeps the current folder, which may hold anything, out of the module path."""
+    return [sys.executable, "-P", "-m", "app.core.engine.worker"]
+
+
+class _Process:
+    """One worker process: a pipe for requests, a queue of its events that ends with None."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        # A session of its own: Ctrl-C in a terminal is for the command, which then cancels in good order.
+        self._popen = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+        assert self._popen.stdin
+        assert self._popen.stdout
+        assert self._popen.stderr
+        self._requests: IO[bytes] = self._popen.stdin
+        self._write_lock = threading.Lock()
+        self.events: queue.Queue[Event | ProtocolError | None] = queue.Queue()
+        self.log: deque[str] = deque(maxlen=50)
+        threads = ((self._read_events, self._popen.stdout), (self._read_log, self._popen.stderr))
+        for target, stream in threads:
+            threading.Thread(target=target, args=(stream,), daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._popen.poll() is None
+
+    def send(self, request: Request) -> None:
+        """A request to a worker that is gone is dropped: its end is in the queue of events."""
+        try:
+            with self._write_lock:
+                self._requests.write(protocol.encode(request))
+                self._requests.flush()
+        except (BrokenPipeError, ValueError):
+            return
+
+    def end(self) -> int:
+        """Kill the worker if it still runs; its exit code, negative for a signal."""
+        self._popen.kill()
+        return self._popen.wait()
+
+    def wait(self, seconds: float) -> int | None:
+        try:
+            return self._popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def _read_events(self, stream: IO[bytes]) -> None:
+        with stream:
+            while line := stream.readline(protocol.MAX_LINE_BYTES):
+                try:
+                    self.events.put(protocol.decode_event(line))
+                except ProtocolError as error:
+                    self.events.put(error)
+                    break
+        self.events.put(None)
+
+    def _read_log(self, stream: IO[bytes]) -> None:
+        with stream:
+            for line in stream:
+                self.log.append(line.decode("utf-8", "replace").rstrip())
+
+
+class EngineClient:
+    """Args: command: how to start a worker; by default this interpreter's."""
+
+    def __init__(self, command: Sequence[str] | None = None) -> None:
+        self._command = list(command or worker_command())
+        self._process: _Process | None = None
+        self._hello: Hello | None = None
+        self._wanted: Load | None = None
+        self._loaded = False
+        self._ids = itertools.count(1)
+        self._current: int | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> EngineClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id while it runs."""
+        return self._process.pid if self._process and self._process.alive else None
+
+    def start(self) -> Hello:
+        """Start the worker unless it runs. Raises EngineError."""
+        with self._lock:
+            return self._start()
+
+    def load(
+        self,
+        path: Path,
+        *,
+        context_length: int | None = None,
+        threads: int | None = None,
+        gpu_layers: int = AUTO,
+        on_progress: Callable[[float], None] | None = None,
+    ) -> ModelInfo:
+        """Load a model file in place of the one before. `on_progress` takes fractions. Raises EngineError."""
+        with self._lock:
+            self._wanted = Load(
+                id=0,
+                path=str(path.absolute()),
+                context_length=context_length,
+                threads=threads,
+                gpu_layers=gpu_layers,
+            )
+            self._start()
+            return self._load(on_progress)
+
+    def generate(
+        self,
+        messages: Sequence[Turn] = (),
+        *,
+        prompt: str | None = None,
+        sampling: Sampling = Sampling(),  # noqa: B008 - frozen
+        stop: Sequence[str] = (),
+        max_tokens: int = 512,
+        ignore_end: bool = False,
+    ) -> Iterator[Reading | Piece | Done]:
+        """Answer a conversation, or continue a prompt; the last event is `Done`. Raises EngineError.
+
+        An iterator that is left before its end cancels the request.
+        """
+        with self._lock:
+            self._restore()
+            request = Generate(
+                id=next(self._ids),
+                messages=tuple(messages),
+                prompt=prompt,
+                sampling=sampling,
+                stop=tuple(stop),
+                max_tokens=max_tokens,
+                ignore_end=ignore_end,
+            )
+            finished = False
+            events = self._exchange(request)
+            try:
+                for event in events:
+                    assert isinstance(event, Reading | Piece | Done)
+                    finished = isinstance(event, Done)
+                    yield event
+            finally:
+                if not finished and self._current is not None:
+                    self.cancel()
+                    for _ in events:
+                        pass
+                self._current = None
+
+    def cancel(self) -> None:
+        """End the request in progress, if there is one, as soon as the worker sees it."""
+        process, current = self._process, self._current
+        if process is not None and current is not None:
+            process.send(Cancel(id=current))
+
+    def tokenize(self, text: str, parse_special: bool = False) -> tuple[int, ...]:
+        event = self._ask(lambda number: Tokenize(id=number, text=text, parse_special=parse_special))
+        assert isinstance(event, Tokens)
+        return event.tokens
+
+    def logits(self, tokens: Sequence[int], path: Path) -> None:
+        """Write the logits of every position to `path`: float32, C order, shape (tokens, vocabulary)."""
+        target = str(path.absolute())
+        event = self._ask(lambda number: Logits(id=number, tokens=tuple(tokens), path=target))
+        assert isinstance(event, Written)
+
+    def quantize(self, source: Path, target: Path, recipe: str, *, threads: int | None = None) -> None:
+        """Write `source` with llama.cpp's recipe of that name; an incomplete `target` may be left by a failure."""
+        with self._lock:
+            self._start()
+            request = Quantize(
+                id=next(self._ids),
+                source=str(source.absolute()),
+                target=str(target.absolute()),
+                recipe=recipe,
+                threads=threads,
+            )
+            self._result(request)
+
+    def unload(self) -> None:
+        with self._lock:
+            self._wanted, self._loaded = None, False
+            if self._process and self._process.alive:
+                event = self._result(Unload(id=next(self._ids)))
+                assert isinstance(event, Unloaded)
+
+    def status(self) -> Report:
+        with self._lock:
+            self._start()
+            event = self._result(Status(id=next(self._ids)))
+        assert isinstance(event, Report)
+        return event
+
+    def close(self) -> None:
+        """End the worker: in good order if it is idle, at once if it is busy."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if self._current is None:
+            process.send(Shutdown())
+            if process.wait(_GOODBYE_SECONDS) is not None:
+                return
+        process.end()
+
+    # --- the worker's life --------------------------------------------------------------------------------------------
+
+    def _start(self) -> Hello:
+        if self._process is not None and self._process.alive and self._hello is not None:
+            return self._hello
+        self._loaded = False
+        try:
+            self._process = process = _Process(self._command)
+        except OSError as error:
+            raise _failure("worker_unusable", f"The engine cannot be started: {error.strerror}.") from error
+        try:
+            event = process.events.get(timeout=START_SECONDS)
+        except queue.Empty:
+            event = None
+        if not isinstance(event, Hello) or event.protocol != protocol.PROTOCOL_VERSION:
+            code = process.end()
+            detail = process.log[-1] if process.log else f"exit code {code}"
+            raise _failure("worker_unusable", f"The engine does not start: {detail}.")
+        self._hello = event
+        return event
+
+    def _restore(self) -> None:
+        """A running worker with the wanted model, after whatever happened to the last one."""
+        self._start()
+        if not self._loaded and self._wanted is not None:
+            self._load(None)
+
+    def _load(self, on_progress: Callable[[float], None] | None) -> ModelInfo:
+        assert self._wanted is not None
+        self._loaded = False
+        number = next(self._ids)
+        wanted = self._wanted
+        request = Load(
+            id=number,
+            path=wanted.path,
+            context_length=wanted.context_length,
+            threads=wanted.threads,
+            gpu_layers=wanted.gpu_layers,
+        )
+        for event in self._exchange(request):
+            if isinstance(event, Loading) and on_progress:
+                on_progress(event.fraction)
+            if isinstance(event, Loaded):
+                self._loaded = True
+                return event.model
+        raise AssertionError("a load ends with Loaded or an exception")
+
+    def _ask(self, make: Callable[[int], Request]) -> Event:
+        with self._lock:
+            self._restore()
+            return self._result(make(next(self._ids)))
+
+    def _result(self, request: Request) -> Event:
+        *_, last = self._exchange(request)
+        return last
+
+    def _exchange(self, request: Request) -> Iterator[Event]:
+        """Send a request and yield its events, the last one being its result. Raises EngineError."""
+        assert self._process is not None
+        assert not isinstance(request, Cancel | Shutdown)
+        process, number = self._process, request.id
+        self._current = number
+        process.send(request)
+        try:
+            while True:
+                event = self._next_event(process, loading=isinstance(request, Load))
+                if isinstance(event, Failed) and event.id in (number, None):
+                    raise EngineError(event)
+                if isinstance(event, Alive | Hello | Failed) or event.id != number:
+                    continue
+                yield event
+                if isinstance(event, Loaded | Done | Unloaded | Report | Tokens | Written):
+                    return
+        finally:
+            self._current = None
+
+    def _next_event(self, process: _Process, *, loading: bool) -> Event:
+        for _ in range(_SILENT_SLICES):
+            try:
+                event = process.events.get(timeout=_SLICE_SECONDS)
+            except queue.Empty:
+                continue
+            if event is None:
+                raise EngineError(_obituary(process.end(), loading=loading))
+            if isinstance(event, ProtocolError):
+                process.end()
+                raise _failure("worker_unusable", "The engine sent something that is not of its protocol.")
+            return event
+        process.end()
+        raise _failure("worker_hung", "The engine stopped responding and was ended. Ask again to restart it.")
+
+
+def _failure(code: FailureCode, sentence: str) -> EngineError:
+    return EngineError(Failed(code=code, message=sentence))
+
+
+def _obituary(exit_code: int, *, loading: bool) -> Failed:
+    """What a worker's end means to a person."""
+    if os.name == "posix" and exit_code < 0:
+        how = f"signal {signal.Signals(-exit_code).name}"
+    else:
+        how = f"exit code {exit_code}"
+    if os.name == "posix" and exit_code == -signal.SIGKILL:
+        sentence = (
+            f"The engine was ended by the system ({how}); it may have run out of memory. Ask again to restart it."
+        )
+        return Failed(code="worker_died", message=sentence)
+    if loading:
+        sentence = f"The engine ended while it loaded this file ({how}): the file is damaged or not supported."
+        return Failed(code="model_crashed", message=sentence)
+    return Failed(code="worker_died", message=f"The engine ended unexpectedly ({how}). Ask again to restart it.")

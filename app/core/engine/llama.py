@@ -1,0 +1,323 @@
+"""llama.cpp through llama-cpp-python's low-level functions: the only module that imports llama_cpp.
+
+It runs only in a worker process, because some files and some processors end the process inside llama.cpp, beyond any
+exception. Everything is bytes, tokens and C pointers here; messages, templates and files are the worker's business.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+from llama_cpp import llama_cpp as api
+
+from app.core.engine.protocol import Sampling
+
+_OUT_OF_ROOM, _ABORTED = 1, 2  # what llama_decode returns
+
+Abort = Callable[[], bool]
+
+
+class LlamaError(Exception):
+    """llama.cpp refused: the file, the memory, or the computation."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """Which llama.cpp this is and what it can use on this processor."""
+
+    version: str
+    commit: str
+    cpu_features: tuple[str, ...]
+    gpu_offload: bool
+
+
+def start(log: Callable[[str], None]) -> Build:
+    """Initialise llama.cpp once per process. Its warnings and errors go to `log`."""
+    # The callback must outlive every later call, hence the reference on the module that owns the library.
+    api._inro_log_callback = api.llama_log_callback(_Logger(log))
+    api.llama_log_set(api._inro_log_callback, None)
+    api.llama_backend_init()
+    return Build(llama_cpp.__version__, _commit(), _cpu_features(), bool(api.llama_supports_gpu_offload()))
+
+
+class _Logger:
+    """Passes on warnings and errors; continuation lines follow the level of the line they continue."""
+
+    _PASSED_ON, _CONTINUED = (3, 4), 5  # ggml.h: 3 warning, 4 error, 5 continuation
+
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self._log, self._level = log, 0
+
+    def __call__(self, level: int, text: bytes, _data: object) -> None:
+        if level != self._CONTINUED:
+            self._level = level
+        if self._level in self._PASSED_ON:
+            self._log(text.decode("utf-8", "replace"))
+
+
+def _commit() -> str:
+    from llama_cpp import _ggml
+
+    library = next(path for path in _ggml.libggml_base_path.iterdir() if "ggml-base" in path.name)
+    function = ctypes.CDLL(str(library)).ggml_commit
+    function.restype = ctypes.c_char_p
+    # A source distribution is no git checkout, and llama.cpp's build calls what it finds there "dirty".
+    return str(function().decode()).removesuffix("-dirty")
+
+
+def _cpu_features() -> tuple[str, ...]:
+    # "CPU : SSE3 = 1 | AVX2 = 1 | OPENMP = 1 | REPACK = 1 | "
+    parts = api.llama_print_system_info().decode().replace("CPU :", "").split("|")
+    pairs = [part.split("=") for part in parts if part.count("=") == 1]
+    return tuple(name.strip() for name, value in pairs if value.strip() not in ("0", ""))
+
+
+class Model:
+    """A loaded model file with one context: a cache of evaluated tokens that requests extend or cut.
+
+    Args:
+        repack: rearrange the weights for this processor. The file is then read into memory instead of being mapped,
+            since a mapping would stay resident beside the rearranged copy (1.7 times the file).
+        on_progress: called with the loaded fraction; returning False ends loading with LlamaError.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        context_length: int,
+        threads: int,
+        gpu_layers: int,
+        repack: bool,
+        ubatch: int,
+        on_progress: Callable[[float], bool],
+    ) -> None:
+        parameters = api.llama_model_default_params()
+        parameters.n_gpu_layers = gpu_layers
+        parameters.use_extra_bufts = repack
+        parameters.load_mode = api.LLAMA_LOAD_MODE_NONE if repack else api.LLAMA_LOAD_MODE_MMAP
+        progress = api.llama_progress_callback(lambda fraction, _: on_progress(fraction))
+        parameters.progress_callback = progress
+        self._context: Any = None
+        self._model: Any = api.llama_model_load_from_file(str(path).encode("utf-8"), parameters)
+        if not self._model:
+            raise LlamaError("llama.cpp cannot load this file")
+        self._vocab = api.llama_model_get_vocab(self._model)
+        self.cached: list[int] = []
+        self.nodes_run = 0
+        self._abort: Abort = _never
+        self._abort_callback = api.ggml_abort_callback(self._on_node)
+        self._piece_buffer = ctypes.create_string_buffer(256)
+        self.ubatch = ubatch
+        self._context = self._new_context(context_length, threads, outputs=1, ubatch=ubatch)
+        if not self._context:
+            self.close()
+            raise LlamaError("llama.cpp cannot allocate the context")
+        self._memory = api.llama_get_memory(self._context)
+        self.context_length = int(api.llama_n_ctx(self._context))
+
+    def _new_context(self, context_length: int, threads: int, *, outputs: int, ubatch: int) -> Any:
+        parameters = api.llama_context_default_params()
+        parameters.n_ctx = context_length
+        parameters.n_batch = parameters.n_ubatch = ubatch
+        # Logits at one position are enough to choose a token; at every position they would take ubatch x vocabulary.
+        parameters.n_outputs_max = outputs
+        parameters.n_threads = parameters.n_threads_batch = threads
+        parameters.abort_callback = self._abort_callback
+        parameters.no_perf = True
+        return api.llama_init_from_model(self._model, parameters)
+
+    def close(self) -> None:
+        if self._context:
+            api.llama_free(self._context)
+            self._context = None
+        if self._model:
+            api.llama_model_free(self._model)
+            self._model = None
+
+    @property
+    def offloads(self) -> bool:
+        return bool(api.llama_supports_gpu_offload())
+
+    @property
+    def description(self) -> str:
+        buffer = ctypes.create_string_buffer(256)
+        api.llama_model_desc(self._model, buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace")
+
+    @property
+    def parameters(self) -> int:
+        return int(api.llama_model_n_params(self._model))
+
+    @property
+    def vocabulary(self) -> int:
+        return int(api.llama_vocab_n_tokens(self._vocab))
+
+    @property
+    def training_context_length(self) -> int:
+        return int(api.llama_model_n_ctx_train(self._model))
+
+    # --- text and tokens ----------------------------------------------------------------------------------------------
+
+    def tokenize(self, text: str, *, parse_special: bool, add_special: bool = False) -> list[int]:
+        raw = text.encode("utf-8")
+        size = len(raw) + 16
+        while True:
+            buffer = (api.llama_token * size)()
+            count = api.llama_tokenize(self._vocab, raw, len(raw), buffer, size, add_special, parse_special)
+            if count >= 0:
+                return list(buffer[:count])
+            size = -count
+
+    def piece(self, token: int, *, special: bool = False) -> bytes:
+        """The bytes of a token: possibly only part of a character; empty for control tokens unless `special`."""
+        buffer = self._piece_buffer
+        count = api.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, special)
+        if count < 0:
+            self._piece_buffer = ctypes.create_string_buffer(-count)
+            return self.piece(token, special=special)
+        return buffer.raw[:count]
+
+    def text_of(self, token: int) -> str:
+        return self.piece(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
+
+    @property
+    def bos_token(self) -> str:
+        return self.text_of(api.llama_vocab_bos(self._vocab))
+
+    @property
+    def eos_token(self) -> str:
+        return self.text_of(api.llama_vocab_eos(self._vocab))
+
+    def control_tokens(self) -> list[str]:
+        """The texts of every control token of the vocabulary."""
+        vocab = self._vocab
+        return [self.text_of(token) for token in range(self.vocabulary) if api.llama_vocab_is_control(vocab, token)]
+
+    def is_end(self, token: int) -> bool:
+        return bool(api.llama_vocab_is_eog(self._vocab, token))
+
+    # --- evaluation ---------------------------------------------------------------------------------------------------
+
+    def keep_prefix(self, tokens: Sequence[int]) -> int:
+        """Forget what the cache holds beyond its common prefix with `tokens`; return how many tokens are kept.
+
+        At least the last token is left to evaluate, since its logits are needed.
+        """
+        common = 0
+        for ours, theirs in zip(self.cached, tokens[:-1], strict=False):
+            if ours != theirs:
+                break
+            common += 1
+        return common if self._cut(common) else 0
+
+    def _cut(self, length: int) -> bool:
+        if api.llama_memory_seq_rm(self._memory, 0, length, -1):
+            del self.cached[length:]
+            return True
+        api.llama_memory_clear(self._memory, True)
+        self.cached.clear()
+        return False
+
+    def evaluate(self, tokens: Sequence[int], abort: Abort) -> bool:
+        """Append at most `ubatch` tokens to the cache. Returns False, with the cache as before, if `abort` said so.
+
+        `abort` is asked before each node of the computation graph, from a thread of llama.cpp.
+        """
+        count = len(tokens)
+        self._abort, self.nodes_run = abort, 0
+        batch = api.llama_batch_get_one((api.llama_token * count)(*tokens), count)
+        result = api.llama_decode(self._context, batch)
+        self._abort = _never
+        if result == 0:
+            self.cached.extend(tokens)
+            return True
+        self._cut(len(self.cached))
+        if result == _ABORTED:
+            return False
+        reason = "the context is full" if result == _OUT_OF_ROOM else f"llama_decode returned {result}"
+        raise LlamaError(reason)
+
+    def _on_node(self, _data: object) -> bool:
+        self.nodes_run += 1
+        return self._abort()
+
+    def logits_of_every_position(self, tokens: Sequence[int], threads: int) -> bytes:
+        """Logits of `tokens`, evaluated in a context of their own: float32, shape (tokens, vocabulary)."""
+        count = len(tokens)
+        context = self._new_context(count, threads, outputs=count, ubatch=count)
+        if not context:
+            raise LlamaError("the context cannot be allocated")
+        batch = api.llama_batch_init(count, 0, 1)
+        try:
+            batch.n_tokens = count
+            for index, token in enumerate(tokens):
+                batch.token[index], batch.pos[index], batch.logits[index] = token, index, 1
+                batch.n_seq_id[index], batch.seq_id[index][0] = 1, 0
+            if result := api.llama_decode(context, batch):
+                raise LlamaError(f"llama_decode returned {result}")
+            row = self.vocabulary * ctypes.sizeof(ctypes.c_float)
+            return b"".join(ctypes.string_at(api.llama_get_logits_ith(context, at), row) for at in range(count))
+        finally:
+            api.llama_batch_free(batch)
+            api.llama_free(context)
+
+    def sampler(self, sampling: Sampling) -> Sampler:
+        return Sampler(self._context, sampling)
+
+
+class Sampler:
+    """llama.cpp's chain of samplers; greedy when the temperature is 0."""
+
+    def __init__(self, context: Any, sampling: Sampling) -> None:
+        self._context = context
+        self._chain: Any = api.llama_sampler_chain_init(api.llama_sampler_chain_default_params())
+        if sampling.repeat_penalty != 1.0:
+            self._add(api.llama_sampler_init_penalties(64, sampling.repeat_penalty, 0.0, 0.0))
+        if sampling.temperature <= 0:
+            self._add(api.llama_sampler_init_greedy())
+            return
+        self._add(api.llama_sampler_init_top_k(sampling.top_k))
+        self._add(api.llama_sampler_init_top_p(sampling.top_p, 1))
+        self._add(api.llama_sampler_init_min_p(sampling.min_p, 1))
+        self._add(api.llama_sampler_init_temp(sampling.temperature))
+        self._add(api.llama_sampler_init_dist(sampling.seed & 0xFFFFFFFF))
+
+    def _add(self, sampler: Any) -> None:
+        api.llama_sampler_chain_add(self._chain, sampler)
+
+    def next(self) -> int:
+        """The token after the last evaluated one; it is remembered for the repetition penalty."""
+        return int(api.llama_sampler_sample(self._chain, self._context, -1))
+
+    def close(self) -> None:
+        api.llama_sampler_free(self._chain)
+
+
+def recipes() -> dict[str, int]:
+    """llama.cpp's quantization recipes by their usual names."""
+    prefix = "LLAMA_FTYPE_MOSTLY_"
+    return {name.removeprefix(prefix): getattr(api, name) for name in dir(api) if name.startswith(prefix)}
+
+
+def quantize(source: Path, target: Path, recipe: str, threads: int) -> None:
+    """Raises LlamaError; `target` may then be left incomplete."""
+    parameters = api.llama_model_quantize_default_params()
+    parameters.ftype = recipes()[recipe]
+    parameters.nthread = threads
+    # Rows are quantized in parts of this size: bounded memory at no cost in the result.
+    parameters.max_buf_size = 256 * 1024 * 1024
+    result = api.llama_model_quantize(
+        str(source).encode("utf-8"), str(target).encode("utf-8"), ctypes.byref(parameters)
+    )
+    if result != 0:
+        raise LlamaError(f"llama.cpp cannot quantize this file to {recipe}")
+
+
+def _never() -> bool:
+    return False

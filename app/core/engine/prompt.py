@@ -1,0 +1,91 @@
+"""The only place that turns a conversation into a prompt: for the window, the commands and the benchmark alike.
+
+The template comes from the model file and is code from outside (CVE-2024-34359), so it runs in jinja2's immutable
+sandbox, inside the worker process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from app.core.engine.protocol import Turn
+
+
+class TemplateError(Exception):
+    """The model file's chat template is missing, does not compile, or refuses this conversation."""
+
+
+class ChatTemplate:
+    """A compiled chat template, with the beginning- and end-of-text tokens that templates refer to."""
+
+    def __init__(self, source: str | None, bos_token: str = "", eos_token: str = "") -> None:
+        """Raises TemplateError if there is no template or it is not one."""
+        if not source:
+            raise TemplateError("the model file has no chat template")
+        from jinja2 import TemplateError as JinjaError
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        )
+        environment.globals["raise_exception"] = _refuse
+        self._tokens = {"bos_token": bos_token, "eos_token": eos_token}
+        try:
+            self._template = environment.from_string(source)
+        except (JinjaError, RecursionError, SyntaxError) as error:
+            raise TemplateError(f"the model file's chat template cannot be used: {error}") from error
+
+    def render(self, messages: Sequence[Turn]) -> str:
+        """The prompt up to where the assistant's answer begins. Raises TemplateError."""
+        turns = [{"role": turn.role, "content": turn.content} for turn in messages]
+        try:
+            return self._template.render(messages=turns, add_generation_prompt=True, **self._tokens)
+        except Exception as error:
+            raise TemplateError(f"the model file's chat template failed: {error}") from error
+
+
+def _refuse(message: str) -> NoReturn:
+    raise TemplateError(message)
+
+
+def defuse(text: str, control_tokens: Sequence[str]) -> str:
+    """Break up what looks like a control token in text from a person, so that it cannot end or forge a turn."""
+    for token in control_tokens:
+        if token in text:
+            text = text.replace(token, token[0] + " " + token[1:])
+    return text
+
+
+def without_oldest(messages: Sequence[Turn], count: int) -> list[Turn]:
+    """`messages` less the first `count` after a system message; what remains then begins with a question."""
+    system = [turn for turn in messages[:1] if turn.role == "system"]
+    return system + list(messages[len(system) + count :])
+
+
+def droppable(messages: Sequence[Turn]) -> list[int]:
+    """How many of the oldest messages can be left out, in ascending order: each count leaves a question first."""
+    body = messages[1:] if messages and messages[0].role == "system" else messages
+    return [index for index, turn in enumerate(body) if turn.role == "user"]
+
+
+def fit(messages: Sequence[Turn], length: Callable[[Sequence[Turn]], int], room: int, at_least: int = 0) -> int | None:
+    """How many of the oldest messages to leave out so that `length` tokens fit into `room`; None if none is enough.
+
+    `at_least` is what the previous request of the same conversation left out: keeping to it as long as it fits means
+    that its tokens are found in the cache again. When more must go, the conversation shrinks to about half the room,
+    so that this happens once in several turns rather than at each.
+    """
+    counts = droppable(messages)
+    if at_least in counts:
+        counts = counts[counts.index(at_least) :]
+    if not counts:
+        return None
+    first, *more = counts
+    if length(without_oldest(messages, first)) <= room:
+        return first
+    for count in more:
+        if length(without_oldest(messages, count)) <= room // 2:
+            return count
+    last = counts[-1]
+    return last if length(without_oldest(messages, last)) <= room else None

@@ -1,0 +1,275 @@
+"""The messages between the application and its worker process: one JSON object a line, typed and versioned.
+
+The worker speaks first, with `Hello`. Every request carries an `id`; every event that answers it repeats that id, so
+that what a cancelled request still sends is never taken for the next one's. A request ends with exactly one of
+`Loaded`, `Unloaded`, `Done`, `Report`, `Tokens`, `Written` or `Failed`. `Cancel` is answered by the end of the request
+it cancels. A busy worker sends an event (at least `Alive`) four times a second; silence means that it hangs.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeVar
+
+import msgspec
+
+PROTOCOL_VERSION = 1
+MAX_LINE_BYTES = 64 * 1024 * 1024
+
+AUTO = -1
+"""For `Load.gpu_layers`: every layer on the GPU when the build has one, none otherwise."""
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True):
+    pass
+
+
+class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One message of a conversation, in the terms of chat templates."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the next token is chosen. Temperature 0 is greedy and the other values are then unused."""
+
+    temperature: float = 0.0
+    top_k: int = 40
+    top_p: float = 0.95
+    min_p: float = 0.05
+    repeat_penalty: float = 1.0
+    seed: int = 0
+
+
+# --- requests ---------------------------------------------------------------------------------------------------------
+
+
+class Load(_Message, tag="load", frozen=True):
+    id: int
+    path: str
+    context_length: int | None = None
+    """Tokens; by default what the model was trained with, at most 4,096."""
+    threads: int | None = None
+    """By default the physical cores this process may use."""
+    gpu_layers: int = AUTO
+
+
+class Generate(_Message, tag="generate", frozen=True):
+    """Answer `messages` (rendered with the model's own chat template) or continue `prompt` as it is."""
+
+    id: int
+    messages: tuple[Turn, ...] = ()
+    prompt: str | None = None
+    sampling: Sampling = Sampling()
+    stop: tuple[str, ...] = ()
+    max_tokens: int = 512
+    ignore_end: bool = False
+    """Go on past the model's end-of-turn token: for measuring speed only."""
+
+
+class Cancel(_Message, tag="cancel", frozen=True):
+    id: int
+    """The request to cancel."""
+
+
+class Unload(_Message, tag="unload", frozen=True):
+    id: int
+
+
+class Status(_Message, tag="status", frozen=True):
+    id: int
+
+
+class Tokenize(_Message, tag="tokenize", frozen=True):
+    id: int
+    text: str
+    parse_special: bool = False
+    """Whether `<|im_start|>` and the like become control tokens rather than text."""
+
+
+class Logits(_Message, tag="logits", frozen=True):
+    """Write the logits of every position of `tokens` to `path`: float32, C order, shape (tokens, vocabulary)."""
+
+    id: int
+    tokens: tuple[int, ...]
+    path: str
+
+
+class Quantize(_Message, tag="quantize", frozen=True):
+    """Write `source` (an unquantized GGUF file) to `target` with llama.cpp's recipe of that name, such as Q4_K_M."""
+
+    id: int
+    source: str
+    target: str
+    recipe: str
+    threads: int | None = None
+
+
+class Shutdown(_Message, tag="shutdown", frozen=True):
+    pass
+
+
+Request = Load | Generate | Cancel | Unload | Status | Tokenize | Logits | Quantize | Shutdown
+
+# --- events -----------------------------------------------------------------------------------------------------------
+
+
+class Hello(_Message, tag="hello", frozen=True):
+    protocol: int
+    llama_cpp_python: str
+    llama_cpp_commit: str
+    cpu_features: tuple[str, ...]
+    """As llama.cpp names them: AVX2, FMA, NEON …"""
+    gpu_offload: bool
+
+
+class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    name: str
+    architecture: str
+    description: str
+    """llama.cpp's one-line description: architecture, size class, quantization."""
+    file_bytes: int
+    parameters: int
+    vocabulary: int
+    context_length: int
+    """Tokens this session can hold."""
+    training_context_length: int
+    threads: int
+    gpu_layers: int
+    repacked: bool
+    """Whether the weights were rearranged for this processor (faster reading)."""
+    needed_bytes: int
+    """The estimate that was compared with free memory before loading."""
+
+
+class Loading(_Message, tag="loading", frozen=True):
+    id: int
+    fraction: float
+
+
+class Loaded(_Message, tag="loaded", frozen=True):
+    id: int
+    model: ModelInfo
+
+
+class Reading(_Message, tag="reading", frozen=True):
+    """Progress of evaluating the prompt; `done_tokens` counts what was reused from the previous request too."""
+
+    id: int
+    done_tokens: int
+    total_tokens: int
+
+
+class Piece(_Message, tag="piece", frozen=True):
+    """The next part of the answer: whole characters, never empty."""
+
+    id: int
+    text: str
+
+
+class Done(_Message, tag="done", frozen=True):
+    id: int
+    reason: Literal["stop", "length", "cancelled"]
+    prompt_tokens: int
+    reused_tokens: int
+    """Prompt tokens taken from the previous request's cache."""
+    dropped_messages: int
+    """Oldest messages left out so that the prompt fits the context."""
+    completion_tokens: int
+    time_to_first_token_s: float | None
+    """From receiving the request; None if there was no token."""
+    tokens_per_second: float | None
+    """Of the tokens after the first; None with fewer than two tokens."""
+
+
+class Unloaded(_Message, tag="unloaded", frozen=True):
+    id: int
+
+
+class Report(_Message, tag="report", frozen=True):
+    id: int
+    model: ModelInfo | None
+    resident_bytes: int
+    cached_tokens: int
+    self_test: str
+    """What the self-test on this processor found, in one sentence; empty before the first model is loaded."""
+
+
+class Tokens(_Message, tag="tokens", frozen=True):
+    id: int
+    tokens: tuple[int, ...]
+
+
+class Written(_Message, tag="written", frozen=True):
+    id: int
+    path: str
+
+
+class Alive(_Message, tag="alive", frozen=True):
+    """Sent while busy when there is nothing else to say."""
+
+    id: int
+
+
+FailureCode = Literal[
+    "bad_request",
+    "no_model",
+    "bad_model",
+    "model_crashed",
+    "not_enough_memory",
+    "bad_template",
+    "prompt_too_long",
+    "compute_failed",
+    "cancelled",
+    "worker_died",
+    "worker_hung",
+    "worker_unusable",
+]
+
+
+class Failed(_Message, tag="failed", frozen=True):
+    """Why a request ended without a result: a code for programs and a plain sentence for a person."""
+
+    code: FailureCode
+    message: str
+    id: int | None = None
+    needed_bytes: int | None = None
+    """With `not_enough_memory`: what the request needs …"""
+    free_bytes: int | None = None
+    """… and what the machine has free."""
+
+    def __str__(self) -> str:
+        return self.message
+
+
+Event = Hello | Loading | Loaded | Reading | Piece | Done | Unloaded | Report | Tokens | Written | Alive | Failed
+
+T = TypeVar("T")
+
+_encoder = msgspec.json.Encoder()
+_request_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
+_event_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+
+class ProtocolError(Exception):
+    """A line that is no message of this protocol."""
+
+
+def encode(message: Request | Event) -> bytes:
+    """One line, newline included."""
+    return _encoder.encode(message) + b"\n"
+
+
+def decode_request(line: bytes) -> Request:
+    return _decode(_request_decoder, line)
+
+
+def decode_event(line: bytes) -> Event:
+    return _decode(_event_decoder, line)
+
+
+def _decode(decoder: msgspec.json.Decoder[T], line: bytes) -> T:
+    try:
+        return decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ProtocolError(str(error)) from error

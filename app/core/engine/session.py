@@ -1,0 +1,326 @@
+"""What a worker does with a request: load a model, answer, and what the tools ask for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from app.core.engine import hardware, prompt, selftest
+from app.core.engine.generation import Generation
+from app.core.engine.protocol import (
+    AUTO,
+    Done,
+    Event,
+    Failed,
+    FailureCode,
+    Generate,
+    Load,
+    Loaded,
+    Loading,
+    Logits,
+    ModelInfo,
+    Quantize,
+    Report,
+    Tokenize,
+    Turn,
+)
+from app.core.errors import InputError
+from app.core.models.gguf_header import GgufHeader, read_header
+
+if TYPE_CHECKING:
+    from app.core.engine.llama import Model
+
+TEMPLATE_SECONDS = 5.0
+_ALL_LAYERS = 10_000
+
+
+class Refusal(Exception):
+    """A request that ends without a result, with its code and sentence."""
+
+    def __init__(self, code: FailureCode, sentence: str, *, needed: int | None = None, free: int | None = None) -> None:
+        super().__init__(sentence)
+        self.code, self.sentence, self._needed, self._free = code, sentence, needed, free
+
+    def failed(self, request_id: int) -> Failed:
+        return Failed(
+            id=request_id, code=self.code, message=self.sentence, needed_bytes=self._needed, free_bytes=self._free
+        )
+
+
+class _Loaded:
+    """A model with what its conversation needs: template, control tokens, what the previous request left out."""
+
+    def __init__(self, model: Model, header: GgufHeader, info: ModelInfo) -> None:
+        self.model, self.info = model, info
+        self._source = header.chat_template
+        self._template: prompt.ChatTemplate | None = None
+        self._control_tokens: list[str] | None = None
+        self.previous: tuple[Turn, ...] = ()
+        self.dropped = 0
+        self.nodes_per_batch = _warm_up(model)
+
+    def template(self) -> prompt.ChatTemplate:
+        if self._template is None:
+            self._template = prompt.ChatTemplate(self._source, self.model.bos_token, self.model.eos_token)
+        return self._template
+
+    def defused(self, messages: Sequence[Turn]) -> list[Turn]:
+        # Listing the control tokens of a large vocabulary takes a tenth of a second; most questions need no list.
+        if not any(mark in turn.content for turn in messages for mark in "<["):
+            return list(messages)
+        if self._control_tokens is None:
+            self._control_tokens = self.model.control_tokens()
+        return [Turn(turn.role, prompt.defuse(turn.content, self._control_tokens)) for turn in messages]
+
+
+class Session:
+    """One model at a time.
+
+    Args:
+        send: takes the events of a request in progress.
+        abandon: reports a failure and ends the process, for code from outside that does not return.
+        self_test: finds out, before the first model is loaded, whether to rearrange weights for this processor.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Event], None],
+        abandon: Callable[[Failed], None],
+        self_test: Callable[[], selftest.Verdict],
+    ) -> None:
+        self._send, self._abandon, self._self_test = send, abandon, self_test
+        self._verdict: selftest.Verdict | None = None
+        self._loaded: _Loaded | None = None
+        self._cancelled_id: int | None = None
+        self._running: Generation | None = None
+        self._fraction: float | None = None
+
+    # --- from other threads -------------------------------------------------------------------------------------------
+
+    def cancel(self, request_id: int) -> None:
+        self._cancelled_id = request_id
+
+    def progress(self, request_id: int) -> Event | None:
+        """How far the request is, where there is something to say."""
+        if (fraction := self._fraction) is not None:
+            return Loading(id=request_id, fraction=fraction)
+        running = self._running
+        return running.progress() if running is not None and running.request.id == request_id else None
+
+    # --- requests -----------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        if self._loaded is not None:
+            self._loaded.model.close()
+            self._loaded = None
+
+    def load(self, request: Load) -> Loaded:
+        self.close()
+        path = Path(request.path)
+        header = _header(path)
+        context_length = request.context_length or min(header.number("context_length"), hardware.MAX_DEFAULT_CONTEXT)
+        if context_length < 1:
+            raise Refusal("bad_request", "The context must hold at least one token.")
+        needed = _check_memory(header, context_length)
+        threads = request.threads or hardware.physical_cores()
+        gpu_layers = _ALL_LAYERS if request.gpu_layers == AUTO else request.gpu_layers
+        model = self._open(request.id, path, context_length, threads, gpu_layers)
+        info = ModelInfo(
+            name=header.name or path.stem,
+            architecture=header.architecture,
+            description=model.description,
+            file_bytes=header.file_bytes,
+            parameters=model.parameters,
+            vocabulary=model.vocabulary,
+            context_length=model.context_length,
+            training_context_length=model.training_context_length,
+            threads=threads,
+            gpu_layers=min(gpu_layers, header.number("block_count") + 1) if model.offloads else 0,
+            repacked=self._repack(),
+            needed_bytes=needed,
+        )
+        self._loaded = _Loaded(model, header, info)
+        return Loaded(id=request.id, model=info)
+
+    def _repack(self) -> bool:
+        if self._verdict is None:
+            self._verdict = self._self_test()
+        return self._verdict.repack
+
+    def _open(self, request_id: int, path: Path, context_length: int, threads: int, gpu_layers: int) -> Model:
+        from app.core.engine import llama
+
+        def on_progress(fraction: float) -> bool:
+            self._fraction = fraction
+            return not self._is_cancelled(request_id)
+
+        try:
+            return llama.Model(
+                path,
+                context_length=context_length,
+                threads=threads,
+                gpu_layers=gpu_layers,
+                repack=self._repack(),
+                ubatch=min(hardware.UBATCH, context_length),
+                on_progress=on_progress,
+            )
+        except llama.LlamaError as error:
+            if self._is_cancelled(request_id):
+                raise Refusal("cancelled", "Loading was cancelled.") from error
+            raise Refusal("bad_model", f"{path.name} cannot be loaded: {error}.") from error
+        finally:
+            self._fraction = None
+
+    def generate(self, request: Generate) -> Done:
+        from app.core.engine.llama import LlamaError
+
+        started = time.perf_counter()
+        loaded = self._need_model()
+        tokens, dropped = self._prompt(request, loaded)
+        self._running = Generation(
+            request=request,
+            model=loaded.model,
+            tokens=tokens,
+            dropped_messages=dropped,
+            send=self._send,
+            cancelled=lambda: self._is_cancelled(request.id),
+            nodes_per_batch=loaded.nodes_per_batch,
+            started=started,
+        )
+        try:
+            return self._running.run()
+        except LlamaError as error:
+            raise Refusal("compute_failed", f"llama.cpp could not go on: {error}.") from error
+        finally:
+            self._running = None
+
+    def tokenize(self, request: Tokenize) -> tuple[int, ...]:
+        return tuple(self._need_model().model.tokenize(request.text, parse_special=request.parse_special))
+
+    def write_logits(self, request: Logits) -> None:
+        from app.core.engine.llama import LlamaError
+
+        loaded = self._need_model()
+        if not request.tokens or not all(0 <= token < loaded.model.vocabulary for token in request.tokens):
+            raise Refusal("bad_request", "These tokens are not in the model's vocabulary.")
+        try:
+            Path(request.path).write_bytes(loaded.model.logits_of_every_position(request.tokens, loaded.info.threads))
+        except LlamaError as error:
+            raise Refusal("compute_failed", f"llama.cpp could not go on: {error}.") from error
+
+    def quantize(self, request: Quantize) -> None:
+        from app.core.engine import llama
+
+        if request.recipe not in llama.recipes():
+            raise Refusal("bad_request", f"llama.cpp has no quantization called {request.recipe}.")
+        source = Path(request.source)
+        _header(source)
+        try:
+            llama.quantize(source, Path(request.target), request.recipe, request.threads or hardware.physical_cores())
+        except llama.LlamaError as error:
+            raise Refusal("compute_failed", f"{error}.") from error
+
+    def report(self, request_id: int) -> Report:
+        loaded = self._loaded
+        return Report(
+            id=request_id,
+            model=loaded.info if loaded else None,
+            resident_bytes=int(psutil.Process().memory_info().rss),
+            cached_tokens=len(loaded.model.cached) if loaded else 0,
+            self_test=self._verdict.sentence if self._verdict else "",
+        )
+
+    # --- prompts ------------------------------------------------------------------------------------------------------
+
+    def _prompt(self, request: Generate, loaded: _Loaded) -> tuple[list[int], int]:
+        model = loaded.model
+        if request.prompt is not None:
+            tokens = model.tokenize(request.prompt, parse_special=True, add_special=True)
+            dropped: int | None = 0 if 0 < len(tokens) < model.context_length else None
+        else:
+            tokens, dropped = self._render(request, loaded)
+        if dropped is None:
+            sentence = (
+                f"The question is {len(tokens):,} tokens long, and the model's context holds "
+                f"{model.context_length:,} with its answer. Shorten it."
+            )
+            raise Refusal("prompt_too_long" if tokens else "bad_request", sentence if tokens else "Nothing was asked.")
+        return tokens, dropped
+
+    def _render(self, request: Generate, loaded: _Loaded) -> tuple[list[int], int | None]:
+        messages = tuple(loaded.defused(request.messages))
+        if not messages or messages[-1].role != "user":
+            raise Refusal("bad_request", "The last message of a request must be a question.")
+
+        def tokens_of(turns: Sequence[Turn]) -> list[int]:
+            with self._time_limit(request.id):
+                text = loaded.template().render(turns)
+            return loaded.model.tokenize(text, parse_special=True)
+
+        context = loaded.model.context_length
+        room = context - min(request.max_tokens, context // 4) - 1
+        continued = messages[: len(loaded.previous)] == loaded.previous
+        try:
+            dropped = prompt.fit(
+                messages, lambda turns: len(tokens_of(turns)), room, loaded.dropped if continued else 0
+            )
+            if dropped is None:
+                return tokens_of(messages[-1:]), None
+            loaded.previous, loaded.dropped = messages, dropped
+            return tokens_of(prompt.without_oldest(messages, dropped)), dropped
+        except prompt.TemplateError as error:
+            raise Refusal("bad_template", f"The prompt cannot be written: {error}.") from error
+
+    @contextmanager
+    def _time_limit(self, request_id: int) -> Iterator[None]:
+        sentence = f"The model file's chat template did not end within {TEMPLATE_SECONDS:g} seconds."
+        failure = Failed(id=request_id, code="bad_template", message=sentence)
+        timer = threading.Timer(TEMPLATE_SECONDS, self._abandon, (failure,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _need_model(self) -> _Loaded:
+        if self._loaded is None:
+            raise Refusal("no_model", "No model is loaded.")
+        return self._loaded
+
+    def _is_cancelled(self, request_id: int) -> bool:
+        return self._cancelled_id == request_id
+
+
+def _header(path: Path) -> GgufHeader:
+    try:
+        return read_header(path)
+    except InputError as error:
+        raise Refusal("bad_model", str(error)) from error
+    except OSError as error:
+        raise Refusal("bad_model", f"{path.name} cannot be opened: {error.strerror}.") from error
+
+
+def _check_memory(header: GgufHeader, context_length: int) -> int:
+    needed, free = hardware.memory_need(header, context_length).total, hardware.free_memory()
+    if needed > free:
+        sentence = (
+            f"This model needs {needed / 1e9:.1f} GB of memory with a context of {context_length:,} tokens, "
+            f"and {free / 1e9:.1f} GB are free. Close other programs, or choose a smaller model or context."
+        )
+        raise Refusal("not_enough_memory", sentence, needed=needed, free=free)
+    return needed
+
+
+def _warm_up(model: Model) -> int:
+    """Touch every weight once, so that the first question does not wait for it; returns the nodes of a batch."""
+    model.evaluate((0,), lambda: False)
+    nodes = model.nodes_run
+    model.keep_prefix(())
+    return nodes
