@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -54,6 +54,8 @@ from app.core.errors import ExitCode, UserFacingError
 
 START_SECONDS = 30.0
 """A worker that has not said hello by then never will: slow disks need seconds, not more."""
+
+GREEDY = Sampling()
 
 _SLICE_SECONDS = 0.25
 _SILENT_SLICES = 7  # 1.75 s; a busy worker speaks once a slice. Slices, not a clock: a laptop's sleep is no hang.
@@ -204,11 +206,11 @@ class EngineClient:
         messages: Sequence[Turn] = (),
         *,
         prompt: str | None = None,
-        sampling: Sampling = Sampling(),  # noqa: B008 - frozen
+        sampling: Sampling = GREEDY,
         stop: Sequence[str] = (),
         max_tokens: int = 512,
         ignore_end: bool = False,
-    ) -> Iterator[Reading | Piece | Done]:
+    ) -> Generator[Reading | Piece | Done, None, None]:
         """Answer a conversation, or continue a prompt; the last event is `Done`. Raises EngineError.
 
         An iterator that is left before its end cancels the request.

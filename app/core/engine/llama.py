@@ -231,7 +231,8 @@ class Model:
         """
         count = len(tokens)
         self._abort, self.nodes_run = abort, 0
-        batch = api.llama_batch_get_one((api.llama_token * count)(*tokens), count)
+        array = (api.llama_token * count)(*tokens)  # The batch points into it and does not keep it alive.
+        batch = api.llama_batch_get_one(array, count)
         result = api.llama_decode(self._context, batch)
         self._abort = _never
         if result == 0:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from app.core.engine.protocol import Turn
+from app.core.models.manifest import Language
 
 
 class TemplateError(Exception):
@@ -47,6 +48,11 @@ class ChatTemplate:
 
 def _refuse(message: str) -> NoReturn:
     raise TemplateError(message)
+
+
+def language_request(language: Language) -> Turn:
+    """The system turn that asks for answers in a language."""
+    return Turn("system", {"ja": "日本語で答えてください。", "en": "Answer in English."}[language])
 
 
 def defuse(text: str, control_tokens: Sequence[str]) -> str:

@@ -1,0 +1,107 @@
+"""The command `inro`: the window, and the same questions and models from a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.core.command import run
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    return run(lambda: options.run(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="inro",
+        description="Medical questions and answers on a PC without a network. Without a command it opens the window.",
+        epilog="Exit codes: 0 done, 1 a check said no, 2 wrong use or input, 3 the machine (memory, space, engine), "
+        "130 interrupted.",
+    )
+    parser.add_argument("--model", type=Path, metavar="PATH", help="answer with this GGUF file")
+    parser.set_defaults(run=_window)
+    commands = parser.add_subparsers(title="commands", metavar="")
+    _add_ask(commands.add_parser("ask", help="answer one question in the terminal"))
+    _add_models(commands.add_parser("models", help="list, import and choose model files"))
+    doctor = commands.add_parser("doctor", help="say what this machine offers and what the self-test found")
+    doctor.add_argument("--json", action="store_true", help="print one JSON object")
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _add_ask(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("question", nargs="?", help="the question; taken from standard input if left out or -")
+    parser.add_argument("--model", type=Path, metavar="PATH", help="answer with this GGUF file")
+    parser.add_argument("--lang", choices=("ja", "en"), help="ask for an answer in this language")
+    parser.add_argument("--max-tokens", type=_positive, default=512, metavar="N", help="length of the answer at most")
+    parser.add_argument("--seed", type=int, metavar="N", help="sample with this seed; without it the answer is greedy")
+    parser.add_argument("--json", action="store_true", help="print one JSON object at the end instead of streaming")
+    parser.set_defaults(run=_ask)
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(title="commands", metavar="", required=True)
+    listing = commands.add_parser("list", help="list the models of this machine")
+    listing.add_argument("--json", action="store_true", help="print one JSON object")
+    importing = commands.add_parser("import", help="check a GGUF file and copy it into the library")
+    importing.add_argument("file", type=Path)
+    importing.add_argument("--json", action="store_true", help="print one JSON object")
+    using = commands.add_parser("use", help="choose the model that answers from now on")
+    using.add_argument("name", help="a name or the beginning of a sha256; `demo` for the demonstration model")
+    listing.set_defaults(run=_list_models)
+    importing.set_defaults(run=_import_model)
+    using.set_defaults(run=_use_model)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+# Each command imports what it needs when it runs, so that `--help` answers at once.
+
+
+def _window(options: argparse.Namespace) -> int:
+    from app.commands.window import window_or_terminal
+
+    return window_or_terminal(options.model)
+
+
+def _ask(options: argparse.Namespace) -> int:
+    from app.commands.ask import ask_command
+
+    return ask_command(options)
+
+
+def _list_models(options: argparse.Namespace) -> int:
+    from app.commands.models import list_models
+
+    return list_models(as_json=options.json)
+
+
+def _import_model(options: argparse.Namespace) -> int:
+    from app.commands.models import import_model
+
+    return import_model(options.file, as_json=options.json)
+
+
+def _use_model(options: argparse.Namespace) -> int:
+    from app.commands.models import use_model
+
+    return use_model(options.name)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from app.commands.doctor import doctor
+
+    return doctor(as_json=options.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

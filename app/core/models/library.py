@@ -1,0 +1,115 @@
+"""The models of this machine: one folder a file, named by its hash, with its manifest beside it."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from app.core.errors import CheckRefused, InputError, MachineError
+from app.core.models.gguf_header import read_header
+from app.core.models.manifest import Manifest, find_manifest, manifest_path, write_manifest
+
+_CHUNK = 4 * 1024 * 1024
+_PARTIAL = ".partial-"
+
+Probe = Callable[[Path], None]
+"""Loads a file in a process that may die of it; raises UserFacingError if the file is no good."""
+
+
+@dataclass(frozen=True)
+class InstalledModel:
+    path: Path
+    sha256: str
+    manifest: Manifest | None
+
+    @property
+    def name(self) -> str:
+        return self.manifest.name if self.manifest else self.path.stem
+
+
+class ModelLibrary:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def models(self) -> list[InstalledModel]:
+        """Every complete model, by name."""
+        if not self._folder.is_dir():
+            return []
+        found = (self._read(entry) for entry in self._folder.iterdir() if not entry.name.startswith("."))
+        return sorted((model for model in found if model), key=lambda model: (model.name, model.sha256))
+
+    def find(self, name: str) -> InstalledModel:
+        """A model by name or by the beginning of its sha256. Raises InputError if there is not exactly one."""
+        matching = [model for model in self.models() if model.name == name or model.sha256.startswith(name)]
+        if len(matching) != 1:
+            problem = "is not in the library" if not matching else "names several models; use the sha256"
+            raise InputError(f"{name} {problem}. `inro models list` shows what there is.")
+        return matching[0]
+
+    def add(self, source: Path, probe: Probe, on_bytes: Callable[[int], None] = lambda count: None) -> InstalledModel:
+        """Bring in a file: header, space, copy while hashing, manifest, probe, and only then a place in the library.
+
+        Raises:
+            InputError: the file or its manifest is not what the engine can use.
+            CheckRefused: the file is not the one that its manifest describes.
+            MachineError: there is no space for it.
+        """
+        header = read_header(source)
+        manifest = find_manifest(source)
+        self._remove_leftovers()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(self._folder).free < header.file_bytes:
+            _no_space(self._folder, header.file_bytes)
+        with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=self._folder) as partial:
+            copy = Path(partial) / "model" / source.name
+            copy.parent.mkdir()
+            sha256 = _copy_hashing(source, copy, on_bytes)
+            if manifest is not None:
+                if manifest.sha256 != sha256:
+                    raise CheckRefused(f"{source.name} is not the file its manifest describes: it was changed.")
+                write_manifest(manifest_path(copy), manifest)
+            probe(copy)
+            target = self._folder / sha256
+            if not target.exists():
+                copy.parent.rename(target)
+        return InstalledModel(target / source.name, sha256, manifest)
+
+    def _read(self, folder: Path) -> InstalledModel | None:
+        files = [path for path in folder.glob("*.gguf") if path.is_file()]
+        if len(files) != 1:
+            return None
+        return InstalledModel(files[0], folder.name, find_manifest(files[0]))
+
+    def _remove_leftovers(self) -> None:
+        """What an import left that was killed."""
+        for entry in self._folder.glob(f"{_PARTIAL}*"):
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def _copy_hashing(source: Path, target: Path, on_bytes: Callable[[int], None]) -> str:
+    digest = hashlib.sha256()
+    try:
+        with source.open("rb") as reading, target.open("wb") as writing:
+            while chunk := reading.read(_CHUNK):
+                digest.update(chunk)
+                writing.write(chunk)
+                on_bytes(len(chunk))
+            writing.flush()
+            os.fsync(writing.fileno())
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            _no_space(target.parent, source.stat().st_size)
+        raise
+    return digest.hexdigest()
+
+
+def _no_space(folder: Path, needed: int) -> NoReturn:
+    free = shutil.disk_usage(folder).free
+    raise MachineError(f"The model needs {needed / 1e9:.2f} GB on the disk, and {free / 1e9:.2f} GB are free.")

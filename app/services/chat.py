@@ -1,0 +1,163 @@
+"""Conversations as the window sees them: what was asked, what is being answered, what was saved."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from PySide6.QtCore import QObject, Signal
+
+from app.core import asking
+from app.core.asking import (
+    MAX_QUESTION_CHARACTERS,
+    AnswerEnded,
+    AnswerExtended,
+    AnswerStarted,
+    ModelIdentity,
+    Options,
+    QuestionSaved,
+    Step,
+)
+from app.core.engine.client import EngineClient
+from app.core.engine.protocol import Failed, Reading
+from app.core.history.store import Conversation, ConversationSummary, HistoryError, HistoryStore, Message
+
+
+class ChatService(QObject):
+    """Asks in a thread and tells what happens by signals; nothing is told before it is saved.
+
+    Args:
+        identity: the model that answers, as it is recorded.
+    """
+
+    conversation_opened = Signal(object)
+    question_saved = Signal(object)
+    answer_started = Signal(object)
+    reading = Signal(int, int)
+    answer_extended = Signal(str, str)
+    answer_finished = Signal(object)
+    conversations_changed = Signal()
+    failed = Signal(str)
+
+    _stepped = Signal(int, object)
+    _ended = Signal(int)
+
+    def __init__(
+        self,
+        engine: EngineClient,
+        store: HistoryStore,
+        identity: Callable[[], ModelIdentity],
+        options: Options = asking.DEFAULT_OPTIONS,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._engine, self._store, self._identity, self._options = engine, store, identity, options
+        self._conversation_id: str | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._run_number = 0
+        self.last_failure: Failed | None = None
+        """Why the last answer failed, with its numbers."""
+        self._stepped.connect(self._on_step)
+        self._ended.connect(self._on_end)
+
+    @property
+    def busy(self) -> bool:
+        return self._thread is not None
+
+    @property
+    def conversation_id(self) -> str | None:
+        return self._conversation_id
+
+    def ask(self, text: str) -> None:
+        """Ask in the open conversation, or in a new one; ignored while an answer is being written."""
+        question = text.strip()[:MAX_QUESTION_CHARACTERS]
+        if self.busy or not question:
+            return
+        self._stopping = False
+        steps = asking.ask(self._engine, self._store, self._identity(), question, self._conversation_id, self._options)
+        self._thread = threading.Thread(target=self._run, args=(self._run_number, steps), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self.busy:
+            self._stopping = True
+            self._engine.cancel()
+
+    def new_conversation(self) -> None:
+        self._leave()
+        self._conversation_id = None
+        self.conversation_opened.emit(Conversation("", "", ()))
+
+    def open_conversation(self, conversation_id: str) -> None:
+        self._leave()
+        try:
+            conversation = self._store.conversation(conversation_id)
+        except HistoryError as error:
+            self.failed.emit(str(error))
+            return
+        if conversation is None:
+            return
+        self._conversation_id = conversation_id
+        # No answer is being written now: one that is still marked so belongs to a run that was ended.
+        messages = tuple(replace(m, state="stopped") if m.state == "streaming" else m for m in conversation.messages)
+        self.conversation_opened.emit(replace(conversation, messages=messages))
+
+    def conversations(self) -> list[ConversationSummary]:
+        try:
+            return self._store.conversations()
+        except HistoryError as error:
+            self.failed.emit(str(error))
+            return []
+
+    def close(self) -> None:
+        """Stop an answer that is being written; what it has is saved."""
+        self._leave()
+
+    def _leave(self) -> None:
+        """An answer goes with its conversation: it is stopped and saved before another one opens."""
+        if (thread := self._thread) is not None:
+            self.stop()
+            thread.join()
+            self._thread = None
+            self._run_number += 1  # What the thread has told and nobody has heard yet is of the past.
+
+    def _run(self, number: int, steps: Iterator[Step]) -> None:
+        try:
+            for step in steps:
+                self._stepped.emit(number, step)
+                if self._stopping:
+                    # A stop pressed before the engine had the request found nothing to cancel.
+                    self._engine.cancel()
+        except HistoryError as error:
+            self.failed.emit(str(error))
+        finally:
+            self._ended.emit(number)
+
+    def _on_step(self, number: int, step: Step) -> None:
+        if number != self._run_number:
+            return
+        match step:
+            case QuestionSaved(message=message):
+                self._conversation_id = message.conversation_id
+                self.question_saved.emit(message)
+                self.conversations_changed.emit()
+            case AnswerStarted(message=message):
+                self.answer_started.emit(message)
+            case Reading(done_tokens=done, total_tokens=total):
+                self.reading.emit(done, total)
+            case AnswerExtended(message_id=message_id, text=text):
+                self.answer_extended.emit(message_id, text)
+            case AnswerEnded(message=message, failed=failed):
+                self._finish(message, failed)
+
+    def _finish(self, message: Message, failed: Failed | None) -> None:
+        self.last_failure = failed
+        self._thread, self._run_number = None, self._run_number + 1
+        self.answer_finished.emit(message)
+
+    def _on_end(self, number: int) -> None:
+        if number == self._run_number:
+            self._thread = None
+            self._run_number += 1

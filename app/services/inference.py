@@ -1,0 +1,123 @@
+"""The engine as the window sees it: a state that changes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from app.core.asking import ModelIdentity
+from app.core.engine.client import EngineClient, EngineError
+from app.core.engine.protocol import Failed, ModelInfo
+from app.core.errors import UserFacingError
+from app.core.models.manifest import Language
+from app.core.models.selection import SelectedModel
+
+_MEMORY_MILLISECONDS = 2000
+
+
+@dataclass(frozen=True)
+class EngineState:
+    """`examples` are questions that the loaded model can answer, by language."""
+
+    phase: Literal["starting", "loading", "ready", "failed"]
+    model_name: str = ""
+    demonstration: bool = False
+    model: ModelInfo | None = None
+    load_fraction: float = 0.0
+    failure: Failed | None = None
+    resident_bytes: int = 0
+    examples: Mapping[Language, tuple[str, ...]] = field(default_factory=dict)
+
+
+class InferenceService(QObject):
+    """Starts the worker and loads the selected model in a thread, and tells how it stands.
+
+    Args:
+        engine: shared with the chat service.
+        select: finds the model; it hashes a file, so it runs in the thread too.
+        memory_of: resident bytes of a process, 0 if it is gone.
+    """
+
+    state_changed = Signal(object)
+    _arrived = Signal(object)
+
+    def __init__(
+        self,
+        engine: EngineClient,
+        select: Callable[[], SelectedModel],
+        memory_of: Callable[[int], int],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._engine, self._select, self._memory_of = engine, select, memory_of
+        self._state = EngineState("starting")
+        self._identity = ModelIdentity("", None)
+        self._thread: threading.Thread | None = None
+        self._arrived.connect(self._set_state)
+        self._timer = QTimer(self, interval=_MEMORY_MILLISECONDS)
+        self._timer.timeout.connect(self._measure)
+
+    @property
+    def state(self) -> EngineState:
+        return self._state
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return self._identity
+
+    def start(self) -> None:
+        """Load the selected model in the background; does nothing while that is under way."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        self._set_state(EngineState("starting"))
+        self._thread = threading.Thread(target=self._load, daemon=True)
+        self._thread.start()
+        self._timer.start()
+
+    def restart(self) -> None:
+        """After a failure: the same again."""
+        self.start()
+
+    def close(self) -> None:
+        self._timer.stop()
+        self._engine.close()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _load(self) -> None:
+        state = EngineState("starting")
+        try:
+            selected = self._select()
+            self._identity = ModelIdentity(selected.name, selected.sha256)
+            state = EngineState(
+                "loading",
+                model_name=selected.name,
+                demonstration=selected.demonstration,
+                examples=selected.manifest.examples if selected.manifest else {},
+            )
+            self._arrived.emit(state)
+            model = self._engine.load(
+                selected.path,
+                on_progress=lambda fraction: self._arrived.emit(replace(state, load_fraction=fraction)),
+            )
+        except EngineError as error:
+            self._arrived.emit(replace(state, phase="failed", failure=error.failure))
+        except (UserFacingError, OSError) as error:
+            failure = Failed(code="bad_model", message=str(error))
+            self._arrived.emit(replace(state, phase="failed", failure=failure))
+        else:
+            self._arrived.emit(replace(state, phase="ready", model=model, load_fraction=1.0))
+
+    def _set_state(self, state: EngineState) -> None:
+        self._state = state
+        self.state_changed.emit(state)
+
+    def _measure(self) -> None:
+        pid = self._engine.pid
+        resident = self._memory_of(pid) if pid is not None else 0
+        if resident != self._state.resident_bytes:
+            self._set_state(replace(self._state, resident_bytes=resident))
