@@ -26,6 +26,10 @@ class LlamaError(Exception):
     """llama.cpp refused: the file, the memory, or the computation."""
 
 
+class OutOfMemoryError(LlamaError):
+    """The memory for the context was not granted."""
+
+
 @dataclass(frozen=True)
 class Build:
     """Which llama.cpp this is and what it can use on this processor."""
@@ -117,7 +121,7 @@ class Model:
         self._context = self._new_context(context_length, threads, outputs=1, ubatch=ubatch)
         if not self._context:
             self.close()
-            raise LlamaError("llama.cpp cannot allocate the context")
+            raise OutOfMemoryError("the context cannot be allocated")
         self._memory = api.llama_get_memory(self._context)
         self.context_length = int(api.llama_n_ctx(self._context))
 
@@ -253,7 +257,7 @@ class Model:
         count = len(tokens)
         context = self._new_context(count, threads, outputs=count, ubatch=count)
         if not context:
-            raise LlamaError("the context cannot be allocated")
+            raise OutOfMemoryError("the context cannot be allocated")
         batch = api.llama_batch_init(count, 0, 1)
         try:
             batch.n_tokens = count

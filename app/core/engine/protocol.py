@@ -237,6 +237,8 @@ class Failed(_Message, tag="failed", frozen=True):
     """With `not_enough_memory`: what the request needs …"""
     free_bytes: int | None = None
     """… and what the machine has free."""
+    last: bool = False
+    """Whether the worker ends itself after this, because code from outside does not return."""
 
     def __str__(self) -> str:
         return self.message

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 TEMPLATE_SECONDS = 5.0
 _ALL_LAYERS = 10_000
+_LOADING_STEP = 0.01  # llama.cpp reports each tensor, of which there are hundreds
 
 
 class Refusal(Exception):
@@ -157,7 +158,9 @@ class Session:
         from app.core.engine import llama
 
         def on_progress(fraction: float) -> bool:
-            self._fraction = fraction
+            if self._fraction is None or fraction >= self._fraction + _LOADING_STEP:
+                self._fraction = fraction
+                self._send(Loading(id=request_id, fraction=fraction))
             return not self._is_cancelled(request_id)
 
         try:
@@ -170,6 +173,9 @@ class Session:
                 ubatch=min(hardware.UBATCH, context_length),
                 on_progress=on_progress,
             )
+        except llama.OutOfMemoryError as error:
+            sentence = f"The machine did not grant the memory for a context of {context_length:,} tokens."
+            raise Refusal("not_enough_memory", sentence) from error
         except llama.LlamaError as error:
             if self._is_cancelled(request_id):
                 raise Refusal("cancelled", "Loading was cancelled.") from error
@@ -280,7 +286,7 @@ class Session:
     @contextmanager
     def _time_limit(self, request_id: int) -> Iterator[None]:
         sentence = f"The model file's chat template did not end within {TEMPLATE_SECONDS:g} seconds."
-        failure = Failed(id=request_id, code="bad_template", message=sentence)
+        failure = Failed(id=request_id, code="bad_template", message=sentence, last=True)
         timer = threading.Timer(TEMPLATE_SECONDS, self._abandon, (failure,))
         timer.daemon = True
         timer.start()

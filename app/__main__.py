@@ -1,0 +1,90 @@
+"""The composition root: builds the services, hands them to the window, and runs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+from PySide6.QtWidgets import QApplication, QMessageBox
+
+from app.core.asking import DEFAULT_OPTIONS
+from app.core.engine.client import EngineClient
+from app.core.history.store import HistoryError, HistoryStore
+from app.core.models.manifest import Language
+from app.core.models.selection import select
+from app.core.paths import Paths, user_paths
+from app.core.processes import open_connections, resident_bytes
+from app.core.settings import read_settings, write_settings
+from app.services.chat import ChatService
+from app.services.inference import InferenceService
+from app.ui.i18n import Translation
+from app.ui.main_window import MainWindow
+from app.ui.theme import Theme
+
+
+class SettingsPreferences:
+    """The interface's preferences, kept in the settings file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @property
+    def language(self) -> str | None:
+        return read_settings(self._path).language
+
+    def set_language(self, language: Language) -> None:
+        write_settings(self._path, msgspec.structs.replace(read_settings(self._path), language=language))
+
+
+class Application:
+    """Everything that lives as long as the window does.
+
+    Args:
+        named: the model file to answer with; None for the chosen one.
+    """
+
+    def __init__(self, qt: QApplication, paths: Paths, named: Path | None) -> None:
+        self.engine = EngineClient()
+        self.store = HistoryStore(paths.history)
+        self.inference = InferenceService(
+            self.engine, lambda: select(named, read_settings(paths.settings), paths), resident_bytes
+        )
+        self.chat = ChatService(self.engine, self.store, lambda: self.inference.identity, DEFAULT_OPTIONS)
+        translation = Translation(qt, SettingsPreferences(paths.settings))
+        self.window = MainWindow(self.inference, self.chat, translation, Theme(qt), self._open_connections)
+
+    def start(self) -> None:
+        self.window.show()
+        self.inference.start()
+
+    def close(self) -> None:
+        """Stop in an order that loses nothing: the answer, then the engine, then the history."""
+        self.chat.close()
+        self.inference.close()
+        self.store.close()
+
+    def _open_connections(self) -> int:
+        worker = self.engine.pid
+        return open_connections([os.getpid(), *([worker] if worker is not None else [])])
+
+
+def open_window(named: Path | None) -> int:
+    qt = QApplication(sys.argv[:1])
+    qt.setApplicationName("Inro")
+    qt.setDesktopFileName("inro")
+    try:
+        application = Application(qt, user_paths(), named)
+    except HistoryError as error:
+        QMessageBox.critical(None, "Inro", str(error))
+        return int(error.exit_code)
+    application.start()
+    try:
+        return qt.exec()
+    finally:
+        application.close()
+
+
+if __name__ == "__main__":
+    sys.exit(open_window(None))
