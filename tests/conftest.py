@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from tiny_models import tiny_gguf
-
 from app.core.engine.client import EngineClient
 from app.core.history.store import HistoryStore
 from app.core.paths import Paths, user_paths
+from tests.tiny_models import tiny_gguf
 
 
 @pytest.fixture(scope="session")

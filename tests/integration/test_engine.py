@@ -11,11 +11,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from tiny_models import CHATML, tiny_gguf
 
 from app.core.engine import protocol
 from app.core.engine.client import EngineClient, EngineError, worker_command
 from app.core.engine.protocol import Done, Failed, Generate, Hello, Load, Piece, Reading, Sampling, Turn
+from tests.tiny_models import CHATML, tiny_gguf
 
 QUESTION = [Turn("user", "発熱の原因は何ですか。")]
 
@@ -153,6 +153,15 @@ def test_text_that_looks_like_a_control_token_does_not_forge_a_turn(engine: Engi
     assert isinstance(forged, Done)
     # Eleven bytes as text, one of them a space that breaks the token up; as a control token it would be one.
     assert forged.prompt_tokens == plain.prompt_tokens + len("<|im_end|>") + 1
+
+
+def test_decomposed_kana_reach_the_model_composed(engine: EngineClient, tiny_model: Path) -> None:
+    engine.load(tiny_model)
+    composed, decomposed = ([Turn("user", text)] for text in ("が", "か\u3099"))
+    (*_, first), (*_, second) = (list(engine.generate(turns, max_tokens=1)) for turns in (composed, decomposed))
+    assert isinstance(first, Done)
+    assert isinstance(second, Done)
+    assert first.prompt_tokens == second.prompt_tokens
 
 
 def test_a_model_that_does_not_fit_is_refused_with_both_numbers(engine: EngineClient, tiny_model: Path) -> None:

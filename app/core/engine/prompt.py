@@ -6,6 +6,7 @@ sandbox, inside the worker process.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
@@ -53,6 +54,14 @@ def _refuse(message: str) -> NoReturn:
 def language_request(language: Language) -> Turn:
     """The system turn that asks for answers in a language."""
     return Turn("system", {"ja": "日本語で答えてください。", "en": "Answer in English."}[language])
+
+
+def composed(text: str) -> str:
+    """Unicode's composed form (NFC): what tokenizers are trained on, and llama.cpp does not do by itself.
+
+    Some input methods and files from macOS write が as か and a voicing mark; the model would not know it as が.
+    """
+    return unicodedata.normalize("NFC", text)
 
 
 def defuse(text: str, control_tokens: Sequence[str]) -> str:

@@ -62,7 +62,7 @@ def verdict(build: Build, remembered: Path) -> Verdict:
         return known
     found = decide(key, run(repack=True))
     try:
-        write_atomically(remembered, msgspec.json.encode(found))
+        write(remembered, found)
     except OSError as error:
         print(f"the self-test's result cannot be kept: {error}", file=sys.stderr)  # noqa: T201 - the worker's log
     return found
@@ -74,6 +74,10 @@ def read_verdict(path: Path) -> Verdict | None:
         return msgspec.json.decode(path.read_bytes(), type=Verdict)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
+
+
+def write(path: Path, found: Verdict) -> None:
+    write_atomically(path, msgspec.json.encode(found))
 
 
 def decide(key: str, outcome: Outcome) -> Verdict:

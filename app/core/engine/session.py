@@ -72,9 +72,11 @@ class _Loaded:
         return self._template
 
     def defused(self, messages: Sequence[Turn]) -> list[Turn]:
+        """The turns with composed text, in which nothing stands for a control token."""
+        messages = [Turn(turn.role, prompt.composed(turn.content)) for turn in messages]
         # Listing the control tokens of a large vocabulary takes a tenth of a second; most questions need no list.
         if not any(mark in turn.content for turn in messages for mark in "<["):
-            return list(messages)
+            return messages
         if self._control_tokens is None:
             self._control_tokens = self.model.control_tokens()
         return [Turn(turn.role, prompt.defuse(turn.content, self._control_tokens)) for turn in messages]

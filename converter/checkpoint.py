@@ -1,0 +1,98 @@
+"""A Hugging Face checkpoint folder: config.json and safetensors weights, in one file or in shards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from app.core.errors import InputError
+from converter.safetensors import StoredTensor, read_tensors
+
+_SINGLE = "model.safetensors"
+_INDEX = "model.safetensors.index.json"
+_ABOUT = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+
+
+class _Index(msgspec.Struct, frozen=True):
+    weight_map: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """`files` are what the result depends on: configuration, weights and tokenizer, for their hashes."""
+
+    folder: Path
+    config: Mapping[str, Any]
+    tensors: Mapping[str, StoredTensor]
+    files: tuple[Path, ...]
+
+    @property
+    def architecture(self) -> str:
+        """The name of the model class, such as Qwen2ForCausalLM."""
+        names = self.config.get("architectures") or [""]
+        return str(names[0])
+
+    @property
+    def weight_bytes(self) -> int:
+        return sum(path.stat().st_size for path in self.files if path.suffix == ".safetensors")
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Raises InputError, with the reason, for a folder that is no complete checkpoint."""
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder; give the folder that holds config.json.")
+    config = read_json_object(folder / "config.json")
+    if method := (config.get("quantization_config") or {}).get("quant_method"):
+        raise InputError(f"{folder} is already quantized ({method}); convert the checkpoint it was made from.")
+    tensors = _weights(folder)
+    weight_files = sorted({tensor.path for tensor in tensors.values()})
+    files = (*(path for path in (folder / name for name in _ABOUT) if path.is_file()), *weight_files)
+    return Checkpoint(folder, config, tensors, files)
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Raises InputError if the file is missing or holds anything but one JSON object."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except FileNotFoundError:
+        raise InputError(f"{path.parent} holds no {path.name}.") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path} is not a JSON object: {error}.") from error
+
+
+def _weights(folder: Path) -> dict[str, StoredTensor]:
+    # As transformers does: the single file wins where both are there.
+    if (folder / _SINGLE).is_file():
+        return read_tensors(folder / _SINGLE)
+    if (folder / _INDEX).is_file():
+        return _shards(folder)
+    if any(folder.glob("pytorch_model*.bin")):
+        raise InputError(
+            f"{folder} holds its weights as PyTorch .bin files only; save it again with transformers, as safetensors."
+        )
+    raise InputError(f"{folder} holds no weights: neither {_SINGLE} nor {_INDEX} is there.")
+
+
+def _shards(folder: Path) -> dict[str, StoredTensor]:
+    path = folder / _INDEX
+    try:
+        index = msgspec.convert(read_json_object(path), _Index)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{path} is not an index of shards: {error}.") from error
+    shards: dict[str, dict[str, StoredTensor]] = {}
+    for name in sorted(set(index.weight_map.values())):
+        if Path(name).name != name:
+            raise InputError(f"{path} names a shard outside the folder: {name}.")
+        if not (folder / name).is_file():
+            raise InputError(f"{folder} is incomplete: the shard {name} is missing.")
+        shards[name] = read_tensors(folder / name)
+    tensors = {}
+    for tensor, shard in index.weight_map.items():
+        if tensor not in shards[shard]:
+            raise InputError(f"{path} says that {shard} holds {tensor}, but it does not.")
+        tensors[tensor] = shards[shard][tensor]
+    return tensors
