@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from PySide6.QtWidgets import QApplication, QMessageBox
 
-from app.core.asking import DEFAULT_OPTIONS
+from app.core.asking import DEFAULT_OPTIONS, Options
 from app.core.engine.client import EngineClient
 from app.core.history.store import HistoryError, HistoryStore
 from app.core.models.manifest import Language
@@ -45,13 +45,13 @@ class Application:
         named: the model file to answer with; None for the chosen one.
     """
 
-    def __init__(self, qt: QApplication, paths: Paths, named: Path | None) -> None:
+    def __init__(self, qt: QApplication, paths: Paths, named: Path | None, options: Options = DEFAULT_OPTIONS) -> None:
         self.engine = EngineClient()
         self.store = HistoryStore(paths.history)
         self.inference = InferenceService(
             self.engine, lambda: select(named, read_settings(paths.settings), paths), resident_bytes
         )
-        self.chat = ChatService(self.engine, self.store, lambda: self.inference.identity, DEFAULT_OPTIONS)
+        self.chat = ChatService(self.engine, self.store, lambda: self.inference.identity, options)
         translation = Translation(qt, SettingsPreferences(paths.settings))
         self.window = MainWindow(self.inference, self.chat, translation, Theme(qt), self._open_connections)
 

@@ -10,6 +10,7 @@ from app.commands.window import has_display
 from app.core.command import print_json
 from app.core.engine import hardware
 from app.core.engine.client import EngineClient
+from app.core.engine.selftest import read_verdict
 from app.core.errors import ExitCode, UserFacingError
 from app.core.models.selection import select
 from app.core.paths import user_paths
@@ -39,11 +40,12 @@ def doctor(*, as_json: bool) -> int:
             }
             selected = select(None, read_settings(paths.settings), paths)
             facts |= {"model": selected.name, "model_sha256": selected.sha256}
-            model = engine.load(selected.path)
-            facts |= {"repacked": model.repacked, "self_test": engine.status().self_test}
+            facts["repacked"] = engine.load(selected.path).repacked
     except UserFacingError as error:
         problem = error
         facts["problem"] = str(error)
+    verdict = read_verdict(paths.engine_state)
+    facts["self_test"] = verdict.sentence if verdict else "The self-test is made when a model is first loaded."
     if as_json:
         print_json(facts)
     else:

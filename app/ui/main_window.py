@@ -1,0 +1,88 @@
+"""The frame of the application: the side bar, one page at a time, the status line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QShortcut
+from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+
+from app.ui.ask_page import AskPage
+from app.ui.history_view import HistoryView
+from app.ui.i18n import Translation
+from app.ui.icons import window_icon
+from app.ui.side_bar import NEW_QUESTION, SideBar
+from app.ui.status_line import StatusLine
+from app.ui.theme import Theme
+
+if TYPE_CHECKING:
+    from app.services.chat import ChatService
+    from app.services.inference import InferenceService
+
+ASK = "ask"
+
+
+class MainWindow(QMainWindow):
+    """`open_connections` counts the sockets that the application and its worker hold open."""
+
+    def __init__(
+        self,
+        inference: InferenceService,
+        chat: ChatService,
+        translation: Translation,
+        theme: Theme,
+        open_connections: Callable[[], int],
+    ) -> None:
+        super().__init__()
+        self.setWindowTitle("Inro")
+        self.setWindowIcon(window_icon(theme.colors.accent))
+        self._chat = chat
+        self._by_name: dict[str, QWidget] = {}
+        self._stack = QStackedWidget()
+        self.side_bar = SideBar(translation, theme)
+        self.status_line = StatusLine(inference, chat, theme, open_connections)
+        self.ask_page = AskPage(inference, chat, translation, theme)
+        self.history = HistoryView(chat, theme)
+        self._lay_out()
+        self.add_page(ASK, self.ask_page, self.history)
+        self.show_page(ASK)
+        self.side_bar.page_chosen.connect(self.show_page)
+        self.side_bar.new_button.clicked.connect(self.new_question)
+        QShortcut(NEW_QUESTION, self).activated.connect(self.new_question)
+        self.history.opened.connect(self._open_conversation)
+        self.ask_page.conversation_shown.connect(self.history.mark)
+        self.resize(max(1180, theme.px(900)), max(780, theme.px(560)))
+        self.ask_page.setFocus()
+
+    def add_page(self, name: str, page: QWidget, panel: QWidget | None = None) -> None:
+        """Join a page to the window. Its window title is its entry in the side bar; `panel` stands below."""
+        self._by_name[name] = page
+        self._stack.addWidget(page)
+        self.side_bar.add_page(name, page, panel)
+
+    def show_page(self, name: str) -> None:
+        page = self._by_name[name]
+        self._stack.setCurrentWidget(page)
+        self.side_bar.show_page(name)
+
+    def new_question(self) -> None:
+        self.show_page(ASK)
+        self.ask_page.begin_new()
+
+    def _open_conversation(self, conversation: str) -> None:
+        self.show_page(ASK)
+        self._chat.open_conversation(conversation)
+
+    def _lay_out(self) -> None:
+        upper = QHBoxLayout()
+        upper.setSpacing(0)
+        upper.addWidget(self.side_bar)
+        upper.addWidget(self._stack, 1)
+        frame = QWidget()
+        layout = QVBoxLayout(frame)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(upper, 1)
+        layout.addWidget(self.status_line)
+        self.setCentralWidget(frame)
