@@ -41,7 +41,7 @@ class ChatService(QObject):
     failed = Signal(str)
 
     _stepped = Signal(int, object)
-    _ended = Signal(int)
+    _ended = Signal(int, str)
 
     def __init__(
         self,
@@ -124,6 +124,7 @@ class ChatService(QObject):
             self._run_number += 1  # What the thread has told and nobody has heard yet is of the past.
 
     def _run(self, number: int, steps: Iterator[Step]) -> None:
+        failure = ""
         try:
             for step in steps:
                 self._stepped.emit(number, step)
@@ -131,9 +132,9 @@ class ChatService(QObject):
                     # A stop pressed before the engine had the request found nothing to cancel.
                     self._engine.cancel()
         except HistoryError as error:
-            self.failed.emit(str(error))
+            failure = str(error)
         finally:
-            self._ended.emit(number)
+            self._ended.emit(number, failure)
 
     def _on_step(self, number: int, step: Step) -> None:
         if number != self._run_number:
@@ -157,7 +158,8 @@ class ChatService(QObject):
         self._thread, self._run_number = None, self._run_number + 1
         self.answer_finished.emit(message)
 
-    def _on_end(self, number: int) -> None:
+    def _on_end(self, number: int, failure: str) -> None:
         if number == self._run_number:
-            self._thread = None
-            self._run_number += 1
+            self._thread, self._run_number = None, self._run_number + 1
+        if failure:
+            self.failed.emit(failure)

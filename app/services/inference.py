@@ -11,8 +11,8 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.core.asking import ModelIdentity
 from app.core.engine.client import EngineClient, EngineError
-from app.core.engine.protocol import Failed, ModelInfo
-from app.core.errors import UserFacingError
+from app.core.engine.protocol import Failed, FailureCode, ModelInfo
+from app.core.errors import CheckRefused, UserFacingError
 from app.core.models.manifest import Language
 from app.core.models.selection import SelectedModel
 
@@ -107,7 +107,8 @@ class InferenceService(QObject):
         except EngineError as error:
             self._arrived.emit(replace(state, phase="failed", failure=error.failure))
         except (UserFacingError, OSError) as error:
-            failure = Failed(code="bad_model", message=str(error))
+            code: FailureCode = "model_changed" if isinstance(error, CheckRefused) else "model_missing"
+            failure = Failed(code=code, message=str(error))
             self._arrived.emit(replace(state, phase="failed", failure=failure))
         else:
             self._arrived.emit(replace(state, phase="ready", model=model, load_fraction=1.0))

@@ -9,6 +9,11 @@ from PySide6.QtCore import QCoreApplication
 from app.core.engine.protocol import Failed, FailureCode
 
 
+_NOT_HELPED_BY_ASKING_AGAIN = frozenset(
+    {"prompt_too_long", "worker_unusable", "bad_model", "model_missing", "model_changed", "bad_template"}
+)
+
+
 def failure_sentence(failure: Failed) -> str:
     """For a failure that the engine just reported."""
     if failure.code == "not_enough_memory" and failure.needed_bytes is not None and failure.free_bytes is not None:
@@ -31,7 +36,14 @@ def saved_failure_sentence(failure: str | None) -> str:
 
 
 def asking_again_helps(failure: str | None) -> bool:
-    return failure not in {"prompt_too_long", "worker_unusable", "bad_model", "bad_template"}
+    return failure not in {
+        "prompt_too_long",
+        "worker_unusable",
+        "bad_model",
+        "model_missing",
+        "model_changed",
+        "bad_template",
+    }
 
 
 def gigabytes(count: int) -> str:
@@ -57,6 +69,14 @@ def code_sentence(code: FailureCode) -> str:
                 "Failure",
                 "The engine ended while loading the model file, which may be damaged. "
                 "Try again; if it happens again, ask your administrator to import the file again.",
+            )
+        case "model_missing":
+            return translate("Failure", "There is no model file. Ask your administrator to import one.")
+        case "model_changed":
+            return translate(
+                "Failure",
+                "The model file is not the one that was checked: it was changed or is incomplete. "
+                "Ask your administrator to import it again.",
             )
         case "not_enough_memory":
             return translate("Failure", "There is not enough memory. Close other programs and try again.")

@@ -131,7 +131,7 @@ def test_a_model_trained_here_answers_from_the_library(tmp_path: Path, home: Pat
     assert splits["trained"]["right"] == splits["trained"]["n"] == 1
     assert splits["choices_held_out"]["n"] == 1
     manifest = read_manifest(manifest_path(model))
-    assert manifest.sha256 == card["model_sha256"] == sha256_file(model)
+    assert manifest.sha256 == card["model"]["sha256"] == sha256_file(model)
 
     imported = run_json("inro", "models", "import", str(model))
     run("inro", "models", "use", "whole-path")

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
-from stage import Stage
 
 from app.ui.i18n import TRANSLATIONS
+from tests.ui.stage import Stage
 
 
 @pytest.fixture(scope="session")

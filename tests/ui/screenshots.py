@@ -18,12 +18,12 @@ from pathlib import Path
 
 from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
-from stage import EXAMPLES, MODEL, Stage, done
 
 from app.core.engine.protocol import Failed, Reading
 from app.core.models.manifest import Language
 from app.ui.i18n import TRANSLATIONS
 from app.ui.palette import DARK, LIGHT, Palette
+from tests.ui.stage import EXAMPLES, MODEL, Stage, done
 
 ANSWERS: dict[Language, str] = {
     "ja": """## 要点

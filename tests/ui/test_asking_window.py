@@ -6,10 +6,10 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QListView, QTextEdit, QWidget
 from pytestqt.qtbot import QtBot
-from stage import EXAMPLES, MODEL, Stage, done
 
 from app.core.engine.protocol import Failed, Reading
 from app.ui.message import AnswerView, QuestionView
+from tests.ui.stage import EXAMPLES, MODEL, Stage, done
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from PySide6.QtCore import QLocale, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel
 from pytestqt.qtbot import QtBot
-from stage import EXAMPLES, MODEL, Remembered, Stage, done
 
 from app.core.models.manifest import Language
 from app.ui.i18n import TRANSLATIONS, Translation, system_language
+from tests.ui.stage import EXAMPLES, MODEL, Remembered, Stage, done
 
 SOURCE = TRANSLATIONS / "inro_ja.ts"
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QPushButton, QTextEdit, QWidget
 from pytestqt.qtbot import QtBot
-from stage import MODEL, Stage, done
 
 from app.core.engine.protocol import Failed
 from app.core.models.manifest import Language
 from app.ui.controls import ElidedLabel, ExampleButton
 from app.ui.failures import code_sentence
 from app.ui.growing_text import GrowingText
+from tests.ui.stage import MODEL, Stage, done
 
 WIDE = "W" * 300 + "。" + "長" * 300
 

@@ -9,13 +9,13 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
-from stage import Stage
 
 from app.core.engine.protocol import Failed, FailureCode
 from app.ui.failures import code_sentence, failure_sentence, saved_failure_sentence
 from app.ui.history_model import Entry, Heading, HistoryModel, Role, day_name, group_by_day
 from app.ui.palette import DARK, LIGHT, Palette, contrast
 from app.ui.theme import Theme, style_sheet
+from tests.ui.stage import Stage
 
 
 @dataclass(frozen=True)

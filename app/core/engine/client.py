@@ -67,7 +67,7 @@ _SILENT_SLICES = 7  # 1.75 s; a busy worker speaks once a slice. Slices, not a c
 _GOODBYE_SECONDS = 2.0
 
 _INPUT_CODES: frozenset[FailureCode] = frozenset(
-    {"bad_request", "no_model", "bad_model", "model_crashed", "bad_template", "prompt_too_long"}
+    {"bad_request", "no_model", "bad_model", "model_crashed", "model_missing", "bad_template", "prompt_too_long"}
 )
 
 

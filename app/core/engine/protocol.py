@@ -216,6 +216,8 @@ FailureCode = Literal[
     "no_model",
     "bad_model",
     "model_crashed",
+    "model_missing",
+    "model_changed",
     "not_enough_memory",
     "bad_template",
     "prompt_too_long",

@@ -191,6 +191,14 @@
         <translation>モデルファイルの読み込み中にエンジンが終了しました。ファイルが破損している可能性があります。もう一度試しても解決しない場合は、管理者に再取り込みを依頼してください。</translation>
     </message>
     <message>
+        <source>There is no model file. Ask your administrator to import one.</source>
+        <translation>モデルファイルがありません。管理者に取り込みを依頼してください。</translation>
+    </message>
+    <message>
+        <source>The model file is not the one that was checked: it was changed or is incomplete. Ask your administrator to import it again.</source>
+        <translation>モデルファイルが、確認済みのものと一致しません。変更されたか、不完全です。管理者に再度取り込みを依頼してください。</translation>
+    </message>
+    <message>
         <source>There is not enough memory. Close other programs and try again.</source>
         <translation>メモリが不足しています。ほかのプログラムを終了して、もう一度お試しください。</translation>
     </message>

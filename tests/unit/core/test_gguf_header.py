@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from pathlib import Path
 
@@ -87,11 +88,10 @@ def test_refuses_tensors_that_overlap(tmp_path: Path, good: bytes) -> None:
 @settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.data())
 def test_any_damage_is_read_or_refused_but_never_a_crash(tmp_path: Path, good: bytes, data: st.DataObject) -> None:
-    damaged = bytearray(good[:20_000] + good[20_000:])
+    damaged = bytearray(good)
     for _ in range(data.draw(st.integers(1, 8))):
         at = data.draw(st.integers(0, 12_000))
         damaged[at : at + 1] = data.draw(st.binary(min_size=0, max_size=9))
-    try:
+    # Anything else that it raised would fail the test.
+    with contextlib.suppress(InputError):
         read(tmp_path, bytes(damaged))
-    except InputError as error:
-        assert str(error).startswith("file.gguf is not")

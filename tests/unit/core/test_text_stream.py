@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +12,7 @@ from app.core.engine.generation import TextStream
 
 def shown(stream: TextStream, data: bytes, cuts: list[int]) -> list[str]:
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    pieces = [stream.push(data[start:end]) for start, end in zip(edges, edges[1:], strict=False)]
+    pieces = [stream.push(data[start:end]) for start, end in itertools.pairwise(edges)]
     return [*pieces, stream.finish()]
 
 
