@@ -8,7 +8,6 @@ from PySide6.QtCore import QCoreApplication
 
 from app.core.engine.protocol import Failed, FailureCode
 
-
 _NOT_HELPED_BY_ASKING_AGAIN = frozenset(
     {"prompt_too_long", "worker_unusable", "bad_model", "model_missing", "model_changed", "bad_template"}
 )

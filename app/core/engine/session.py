@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
-from app.core.engine import hardware, prompt, selftest
+from app.core.engine import hardware, selftest
 from app.core.engine.generation import Generation
+from app.core.engine.prompting import Prompter
 from app.core.engine.protocol import (
     AUTO,
     Done,
     Event,
     Failed,
-    FailureCode,
     Generate,
     Load,
     Loaded,
@@ -28,58 +27,24 @@ from app.core.engine.protocol import (
     Quantize,
     Report,
     Tokenize,
-    Turn,
 )
+from app.core.engine.refusal import Refusal
 from app.core.errors import InputError
 from app.core.models.gguf_header import GgufHeader, read_header
 
 if TYPE_CHECKING:
     from app.core.engine.llama import Model
 
-TEMPLATE_SECONDS = 5.0
 _ALL_LAYERS = 10_000
 _LOADING_STEP = 0.01  # llama.cpp reports each tensor, of which there are hundreds
 
 
-class Refusal(Exception):
-    """A request that ends without a result, with its code and sentence."""
-
-    def __init__(self, code: FailureCode, sentence: str, *, needed: int | None = None, free: int | None = None) -> None:
-        super().__init__(sentence)
-        self.code, self.sentence, self._needed, self._free = code, sentence, needed, free
-
-    def failed(self, request_id: int) -> Failed:
-        return Failed(
-            id=request_id, code=self.code, message=self.sentence, needed_bytes=self._needed, free_bytes=self._free
-        )
-
-
+@dataclass(frozen=True)
 class _Loaded:
-    """A model with what its conversation needs: template, control tokens, what the previous request left out."""
-
-    def __init__(self, model: Model, header: GgufHeader, info: ModelInfo) -> None:
-        self.model, self.info = model, info
-        self._source = header.chat_template
-        self._template: prompt.ChatTemplate | None = None
-        self._control_tokens: list[str] | None = None
-        self.previous: tuple[Turn, ...] = ()
-        self.dropped = 0
-        self.nodes_per_batch = _warm_up(model)
-
-    def template(self) -> prompt.ChatTemplate:
-        if self._template is None:
-            self._template = prompt.ChatTemplate(self._source, self.model.bos_token, self.model.eos_token)
-        return self._template
-
-    def defused(self, messages: Sequence[Turn]) -> list[Turn]:
-        """The turns with composed text, in which nothing stands for a control token."""
-        messages = [Turn(turn.role, prompt.composed(turn.content)) for turn in messages]
-        # Listing the control tokens of a large vocabulary takes a tenth of a second; most questions need no list.
-        if not any(mark in turn.content for turn in messages for mark in "<["):
-            return messages
-        if self._control_tokens is None:
-            self._control_tokens = self.model.control_tokens()
-        return [Turn(turn.role, prompt.defuse(turn.content, self._control_tokens)) for turn in messages]
+    model: Model
+    info: ModelInfo
+    prompter: Prompter
+    nodes_per_batch: int
 
 
 class Session:
@@ -148,7 +113,8 @@ class Session:
             repacked=self._repack(),
             needed_bytes=needed,
         )
-        self._loaded = _Loaded(model, header, info)
+        prompter = Prompter(model, header.chat_template, self._abandon)
+        self._loaded = _Loaded(model, info, prompter, _warm_up(model))
         return Loaded(id=request.id, model=info)
 
     def _repack(self) -> bool:
@@ -190,12 +156,12 @@ class Session:
 
         started = time.perf_counter()
         loaded = self._need_model()
-        tokens, dropped = self._prompt(request, loaded)
+        prompt = loaded.prompter.prompt(request)
         self._running = Generation(
             request=request,
             model=loaded.model,
-            tokens=tokens,
-            dropped_messages=dropped,
+            tokens=prompt.tokens,
+            dropped_messages=prompt.dropped_messages,
             send=self._send,
             cancelled=lambda: self._is_cancelled(request.id),
             nodes_per_batch=loaded.nodes_per_batch,
@@ -243,59 +209,6 @@ class Session:
             cached_tokens=len(loaded.model.cached) if loaded else 0,
             self_test=self._verdict.sentence if self._verdict else "",
         )
-
-    # --- prompts ------------------------------------------------------------------------------------------------------
-
-    def _prompt(self, request: Generate, loaded: _Loaded) -> tuple[list[int], int]:
-        model = loaded.model
-        if request.prompt is not None:
-            tokens = model.tokenize(request.prompt, parse_special=True, add_special=True)
-            dropped: int | None = 0 if 0 < len(tokens) < model.context_length else None
-        else:
-            tokens, dropped = self._render(request, loaded)
-        if dropped is None:
-            sentence = (
-                f"The question is {len(tokens):,} tokens long, and the model's context holds "
-                f"{model.context_length:,} with its answer. Shorten it."
-            )
-            raise Refusal("prompt_too_long" if tokens else "bad_request", sentence if tokens else "Nothing was asked.")
-        return tokens, dropped
-
-    def _render(self, request: Generate, loaded: _Loaded) -> tuple[list[int], int | None]:
-        messages = tuple(loaded.defused(request.messages))
-        if not messages or messages[-1].role != "user":
-            raise Refusal("bad_request", "The last message of a request must be a question.")
-
-        def tokens_of(turns: Sequence[Turn]) -> list[int]:
-            with self._time_limit(request.id):
-                text = loaded.template().render(turns)
-            return loaded.model.tokenize(text, parse_special=True)
-
-        context = loaded.model.context_length
-        room = context - min(request.max_tokens, context // 4) - 1
-        continued = messages[: len(loaded.previous)] == loaded.previous
-        try:
-            dropped = prompt.fit(
-                messages, lambda turns: len(tokens_of(turns)), room, loaded.dropped if continued else 0
-            )
-            if dropped is None:
-                return tokens_of(messages[-1:]), None
-            loaded.previous, loaded.dropped = messages, dropped
-            return tokens_of(prompt.without_oldest(messages, dropped)), dropped
-        except prompt.TemplateError as error:
-            raise Refusal("bad_template", f"The prompt cannot be written: {error}.") from error
-
-    @contextmanager
-    def _time_limit(self, request_id: int) -> Iterator[None]:
-        sentence = f"The model file's chat template did not end within {TEMPLATE_SECONDS:g} seconds."
-        failure = Failed(id=request_id, code="bad_template", message=sentence, last=True)
-        timer = threading.Timer(TEMPLATE_SECONDS, self._abandon, (failure,))
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
 
     def _need_model(self) -> _Loaded:
         if self._loaded is None:

@@ -36,7 +36,8 @@ from app.core.engine.protocol import (
     Unloaded,
     Written,
 )
-from app.core.engine.session import Refusal, Session
+from app.core.engine.refusal import Refusal
+from app.core.engine.session import Session
 from app.core.paths import user_paths
 
 PULSE_SECONDS = 0.25

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.scoring import bare
+from app.core.engine.prompt import language_request
+from app.core.models.manifest import Language
+from evaluation.scoring import bare, is_in_language
 from evaluation.tasks.demo import choice_answer, choice_question, default_corpus_folder, read_corpus
 from trainer.demo.data import LANGUAGES, LETTERS, Amount, build, held_out_questions, write_data
 from trainer.documents import Document, read_conversations, read_documents
@@ -15,11 +17,13 @@ SMALL = Amount(mfpt_passes=4, mfpt_text_passes=1, mpeft_passes=3, choice_every=2
 
 
 def exchanges(documents: list[Document]) -> list[tuple[str, str]]:
-    return [
-        (question.content, answer.content)
-        for document in documents
-        for question, answer in zip(document.messages[::2], document.messages[1::2], strict=True)
-    ]
+    found = []
+    for document in documents:
+        spoken = [message for message in document.messages if message.role != "system"]
+        found += [
+            (question.content, answer.content) for question, answer in zip(spoken[::2], spoken[1::2], strict=True)
+        ]
+    return found
 
 
 def test_the_projects_corpus_gives_data_without_its_held_out_questions() -> None:
@@ -63,6 +67,19 @@ def test_a_five_choice_item_names_the_letter_of_the_right_option_in_any_order(co
             assert answer in question.split("\n")
 
 
+def test_a_system_turn_asks_for_the_language_that_the_conversation_is_in(corpus_folder: Path) -> None:
+    _, mpeft = build(read_corpus(corpus_folder), Amount(mpeft_passes=60, mpeft_longest=2), seed=4)
+    asked = [document for document in mpeft if document.messages[0].role == "system"]
+    assert {document.messages[0].content for document in asked} == {
+        language_request(language).content for language in LANGUAGES
+    }
+    for document in asked:
+        wanted: Language = "ja" if document.messages[0].content == language_request("ja").content else "en"
+        # Letters and names in choices belong to no language; the facts decide.
+        answers = [message.content for message in document.messages[2::2] if message.content[1:2] != "."]
+        assert all(is_in_language(answer, wanted) for answer in answers)
+
+
 def test_the_same_seed_writes_the_same_bytes(corpus_folder: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_data(corpus_folder, tmp_path / name, amount=SMALL, seed=5)
@@ -84,5 +101,5 @@ def test_the_written_data_can_be_read_and_is_recorded(corpus_folder: Path, tmp_p
 
 @pytest.mark.parametrize("longest", [1, 3])
 def test_conversations_are_no_longer_than_asked_for(corpus_folder: Path, longest: int) -> None:
-    _, mpeft = build(read_corpus(corpus_folder), Amount(mpeft_passes=20, longest_conversation=longest), seed=1)
+    _, mpeft = build(read_corpus(corpus_folder), Amount(mpeft_passes=40, mpeft_longest=longest), seed=1)
     assert {len(document.messages) // 2 for document in mpeft} == set(range(1, longest + 1))

@@ -1,0 +1,112 @@
+"""A worker process: started, fed with requests, heard, ended, and what its end means to a person."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Sequence
+from typing import IO
+
+from app.core.engine import protocol
+from app.core.engine.protocol import Event, Failed, ProtocolError, Request
+
+# How long llama.cpp's threads spin at a barrier before they sleep (libgomp). By default they spin so long that, beside
+# another busy program on the same cores, answers come a hundred times slower for a small model and four times for a
+# 7B-shaped one; measured with two busy programs on two cores.
+_WAITING = {"GOMP_SPINCOUNT": "1000"}
+
+
+def worker_command() -> list[str]:
+    """`-P` keeps the current folder, which may hold anything, out of the module path."""
+    return [sys.executable, "-P", "-m", "app.core.engine.worker"]
+
+
+class WorkerProcess:
+    """One worker process: a pipe for requests, a queue of its events that ends with None."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        # A session of its own: Ctrl-C in a terminal is for the command, which then cancels in good order.
+        self._popen = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            env=_WAITING | os.environ,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+        assert self._popen.stdin
+        assert self._popen.stdout
+        assert self._popen.stderr
+        self._requests: IO[bytes] = self._popen.stdin
+        self._write_lock = threading.Lock()
+        self.events: queue.Queue[Event | ProtocolError | None] = queue.Queue()
+        self.log: deque[str] = deque(maxlen=50)
+        threads = ((self._read_events, self._popen.stdout), (self._read_log, self._popen.stderr))
+        for target, stream in threads:
+            threading.Thread(target=target, args=(stream,), daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._popen.poll() is None
+
+    def send(self, request: Request) -> None:
+        """A request to a worker that is gone is dropped: its end is in the queue of events."""
+        try:
+            with self._write_lock:
+                self._requests.write(protocol.encode(request))
+                self._requests.flush()
+        except (BrokenPipeError, ValueError):
+            return
+
+    def end(self) -> int:
+        """Kill the worker if it still runs; its exit code, negative for a signal."""
+        self._popen.kill()
+        return self._popen.wait()
+
+    def wait(self, seconds: float) -> int | None:
+        try:
+            return self._popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def _read_events(self, stream: IO[bytes]) -> None:
+        with stream:
+            while line := stream.readline(protocol.MAX_LINE_BYTES):
+                try:
+                    self.events.put(protocol.decode_event(line))
+                except ProtocolError as error:
+                    self.events.put(error)
+                    break
+        self.events.put(None)
+
+    def _read_log(self, stream: IO[bytes]) -> None:
+        with stream:
+            for line in stream:
+                self.log.append(line.decode("utf-8", "replace").rstrip())
+
+
+def obituary(exit_code: int, *, loading: bool) -> Failed:
+    """What a worker's end means to a person."""
+    if os.name == "posix" and exit_code < 0:
+        how = f"signal {signal.Signals(-exit_code).name}"
+    else:
+        how = f"exit code {exit_code}"
+    if os.name == "posix" and exit_code == -signal.SIGKILL:
+        sentence = (
+            f"The engine was ended by the system ({how}); it may have run out of memory. Ask again to restart it."
+        )
+        return Failed(code="worker_died", message=sentence)
+    if loading:
+        sentence = f"The engine ended while it loaded this file ({how}): the file is damaged or not supported."
+        return Failed(code="model_crashed", message=sentence)
+    return Failed(code="worker_died", message=f"The engine ended unexpectedly ({how}). Ask again to restart it.")

@@ -1,0 +1,110 @@
+"""From a request to the tokens of its prompt, for one loaded model."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.core.engine import prompt
+from app.core.engine.protocol import Failed, Generate, Turn
+from app.core.engine.refusal import Refusal
+
+if TYPE_CHECKING:
+    from app.core.engine.llama import Model
+
+TEMPLATE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Prompt:
+    tokens: list[int]
+    dropped_messages: int
+    """Oldest messages that were left out to make it fit."""
+
+
+class Prompter:
+    """Writes prompts with the model file's chat template, and remembers what the previous one left out.
+
+    Args:
+        template: the template's source, as the file has it.
+        abandon: reports a failure and ends the process, for a template that does not return.
+    """
+
+    def __init__(self, model: Model, template: str | None, abandon: Callable[[Failed], None]) -> None:
+        self._model, self._source, self._abandon = model, template, abandon
+        self._template: prompt.ChatTemplate | None = None
+        self._control_tokens: list[str] | None = None
+        self._previous: tuple[Turn, ...] = ()
+        self._dropped = 0
+
+    def prompt(self, request: Generate) -> Prompt:
+        """Raises Refusal: nothing was asked, the template fails, or the question does not fit the context."""
+        if request.prompt is not None:
+            return self._continued(request.prompt)
+        messages = tuple(self._defused(request.messages))
+        if not messages or messages[-1].role != "user":
+            raise Refusal("bad_request", "The last message of a request must be a question.")
+        try:
+            return self._fitting(request, messages)
+        except prompt.TemplateError as error:
+            raise Refusal("bad_template", f"The prompt cannot be written: {error}.") from error
+
+    def _continued(self, text: str) -> Prompt:
+        tokens = self._model.tokenize(text, parse_special=True, add_special=True)
+        if not tokens:
+            raise Refusal("bad_request", "Nothing was asked.")
+        if len(tokens) >= self._model.context_length:
+            raise self._too_long(len(tokens))
+        return Prompt(tokens, 0)
+
+    def _fitting(self, request: Generate, messages: tuple[Turn, ...]) -> Prompt:
+        context = self._model.context_length
+        room = context - min(request.max_tokens, context // 4) - 1
+        at_least = self._dropped if messages[: len(self._previous)] == self._previous else 0
+
+        def tokens_of(turns: Sequence[Turn]) -> list[int]:
+            return self._model.tokenize(self._render(request.id, turns), parse_special=True)
+
+        dropped = prompt.fit(messages, lambda turns: len(tokens_of(turns)), room, at_least)
+        if dropped is None:
+            raise self._too_long(len(tokens_of(messages[-1:])))
+        self._previous, self._dropped = messages, dropped
+        return Prompt(tokens_of(prompt.without_oldest(messages, dropped)), dropped)
+
+    def _render(self, request_id: int, turns: Sequence[Turn]) -> str:
+        if self._template is None:
+            self._template = prompt.ChatTemplate(self._source, self._model.bos_token, self._model.eos_token)
+        with self._time_limit(request_id):
+            return self._template.render(turns)
+
+    def _defused(self, messages: Sequence[Turn]) -> list[Turn]:
+        """The turns with composed text, in which nothing stands for a control token."""
+        turns = [Turn(turn.role, prompt.composed(turn.content)) for turn in messages]
+        # Listing the control tokens of a large vocabulary takes a tenth of a second; most questions need no list.
+        if not any(mark in turn.content for turn in turns for mark in "<["):
+            return turns
+        if self._control_tokens is None:
+            self._control_tokens = self._model.control_tokens()
+        return [Turn(turn.role, prompt.defuse(turn.content, self._control_tokens)) for turn in turns]
+
+    def _too_long(self, count: int) -> Refusal:
+        sentence = (
+            f"The question is {count:,} tokens long, and the model's context holds "
+            f"{self._model.context_length:,} with its answer. Shorten it."
+        )
+        return Refusal("prompt_too_long", sentence)
+
+    @contextmanager
+    def _time_limit(self, request_id: int) -> Iterator[None]:
+        sentence = f"The model file's chat template did not end within {TEMPLATE_SECONDS:g} seconds."
+        failure = Failed(id=request_id, code="bad_template", message=sentence, last=True)
+        timer = threading.Timer(TEMPLATE_SECONDS, self._abandon, (failure,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()

@@ -1,0 +1,1 @@
+"""Training recipes: one file each, readable from top to bottom."""
