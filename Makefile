@@ -9,13 +9,17 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 TRANSLATIONS := app/resources/translations/inro_ja.qm
 PREFLIGHT := $(PYTHON) packaging/preflight.py $(if $(CI),--install)
+WINDOW := $(if $(DISPLAY)$(WAYLAND_DISPLAY),--window)
 ENVIRONMENT := pyproject.toml $(CONSTRAINTS) packaging/build_llama.py Makefile
 
-.PHONY: run test check bench demo-model translations clean
+.PHONY: run preflight test check bench demo-model translations clean
 
-run: $(VENV)/app.stamp $(TRANSLATIONS)
-	@$(if $(DISPLAY)$(WAYLAND_DISPLAY),$(PREFLIGHT) --window)
+run: preflight $(VENV)/app.stamp $(TRANSLATIONS)
 	@$(BIN)/inro
+
+# Before anything that takes minutes.
+preflight:
+	@$(PREFLIGHT) $(WINDOW)
 
 test: $(VENV)/dev.stamp $(TRANSLATIONS)
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest

@@ -107,7 +107,7 @@ def _progress_callback() -> Any:
         """One bar on stderr with the latest loss; it stops a run whose loss is no number."""
 
         def on_train_begin(self, _args: Any, state: Any, _control: Any, **_rest: Any) -> None:
-            self.bar = tqdm(total=state.max_steps, unit="step", file=sys.stderr)
+            self.bar = tqdm(total=state.max_steps, unit="step", file=sys.stderr, disable=not sys.stderr.isatty())
 
         def on_step_end(self, _args: Any, _state: Any, _control: Any, **_rest: Any) -> None:
             self.bar.update()

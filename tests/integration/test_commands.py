@@ -21,9 +21,11 @@ INRO = str(Path(sys.executable).with_name("inro"))
 QUESTION = "秘密の質問：発熱の原因は？"
 
 
-def run(*arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, stdin: bytes = b"", environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [INRO, *arguments], input=stdin, capture_output=True, check=False, env={**os.environ, **environment}
+        [INRO, *arguments], input=stdin, capture_output=True, check=False, env={**os.environ, **(environment or {})}
     )
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -174,7 +176,7 @@ def test_interrupting_keeps_what_was_printed_and_exits_with_130(slower_model: Pa
 
 def test_without_a_display_the_terminal_says_so_and_answers(tiny_model: Path) -> None:
     environment = dict.fromkeys(("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"), "")
-    done = run("--model", str(tiny_model), **environment)
+    done = run("--model", str(tiny_model), environment=environment)
     assert done.returncode == 0
     assert "There is no display" in done.stdout
     assert "> アナフィラキシーの第一選択薬は何ですか？" in done.stdout

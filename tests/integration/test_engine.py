@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from app.core.engine import protocol
-from app.core.engine.client import EngineClient, EngineError, worker_command
+from app.core.engine.client import EngineClient, EngineError
+from app.core.engine.process import worker_command
 from app.core.engine.protocol import Done, Failed, Generate, Hello, Load, Piece, Reading, Sampling, Turn
 from tests.tiny_models import CHATML, tiny_gguf
 

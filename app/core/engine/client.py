@@ -82,6 +82,7 @@ class EngineClient:
         self._hello: Hello | None = None
         self._wanted: Load | None = None
         self._loaded = False
+        self._closed = False
         self._ids = itertools.count(1)
         self._current: int | None = None
         self._lock = threading.Lock()
@@ -207,7 +208,8 @@ class EngineClient:
         return event
 
     def close(self) -> None:
-        """End the worker: in good order if it is idle, at once if it is busy."""
+        """End the worker for good: in order if it is idle, at once if it is busy. Later requests fail."""
+        self._closed = True
         process, self._process = self._process, None
         if process is None:
             return
@@ -220,6 +222,8 @@ class EngineClient:
     # --- the worker's life --------------------------------------------------------------------------------------------
 
     def _start(self) -> Hello:
+        if self._closed:
+            raise _failure("worker_unusable", "The engine was closed.")
         if self._process is not None and self._process.alive and self._hello is not None:
             return self._hello
         self._loaded = False
@@ -275,9 +279,10 @@ class EngineClient:
 
     def _exchange(self, request: Request) -> Iterator[Event]:
         """Send a request and yield its events, the last one being its result. Raises EngineError."""
-        assert self._process is not None
         assert not isinstance(request, Cancel | Shutdown)
         process, number = self._process, request.id
+        if process is None:
+            raise _failure("worker_unusable", "The engine was closed.")
         self._current = number
         process.send(request)
         try:
