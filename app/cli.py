@@ -11,7 +11,10 @@ from app.core.command import run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.model is not None and options.run not in (_window, _ask):
+        parser.error("--model goes with `ask` and with the window")
     return run(lambda: options.run(options))
 
 
@@ -35,7 +38,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_ask(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("question", nargs="?", help="the question; taken from standard input if left out or -")
-    parser.add_argument("--model", type=Path, metavar="PATH", help="answer with this GGUF file")
+    # Without a default of its own: it would overwrite a --model that stands before `ask`.
+    parser.add_argument(
+        "--model", type=Path, metavar="PATH", default=argparse.SUPPRESS, help="answer with this GGUF file"
+    )
     parser.add_argument("--lang", choices=("ja", "en"), help="ask for an answer in this language")
     parser.add_argument("--max-tokens", type=_positive, default=512, metavar="N", help="length of the answer at most")
     parser.add_argument("--seed", type=int, metavar="N", help="sample with this seed; without it the answer is greedy")

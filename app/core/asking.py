@@ -145,6 +145,7 @@ def _answer(
         state,
         completion_tokens=done.completion_tokens if done else None,
         tokens_per_second=done.tokens_per_second if done else None,
+        finish_reason=done.reason if done else None,
         failure=failed.code if failed and not stopped else None,
     )
     yield AnswerEnded(message, done, None if stopped else failed)

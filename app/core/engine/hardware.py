@@ -97,10 +97,16 @@ def _control_group_free(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/
     for group in (folder, *folder.parents):
         try:
             limit = (group / "memory.max").read_text(encoding="ascii").strip()
-            used = int((group / "memory.current").read_text(encoding="ascii"))
+            used = int((group / "memory.current").read_text(encoding="ascii")) - _file_cache(group)
         except (OSError, ValueError):
             continue
         if limit != "max":
             left = max(0, int(limit) - used)
             free = left if free is None else min(free, left)
     return free
+
+
+def _file_cache(group: Path) -> int:
+    """Bytes of files that the kernel gives up when memory is asked for; a model that was just hashed is among them."""
+    lines = (line.split() for line in (group / "memory.stat").read_text(encoding="ascii").splitlines())
+    return sum(int(value) for name, value in lines if name in ("active_file", "inactive_file"))

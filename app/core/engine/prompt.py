@@ -25,18 +25,17 @@ class ChatTemplate:
         """Raises TemplateError if there is no template or it is not one."""
         if not source:
             raise TemplateError("the model file has no chat template")
-        from jinja2 import TemplateError as JinjaError
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
         environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+            trim_blocks=True, lstrip_blocks=True, optimized=False, extensions=["jinja2.ext.loopcontrols"]
         )
         environment.globals["raise_exception"] = _refuse
         self._tokens = {"bos_token": bos_token, "eos_token": eos_token}
         try:
             self._template = environment.from_string(source)
-        except (JinjaError, RecursionError, SyntaxError) as error:
-            raise TemplateError(f"the model file's chat template cannot be used: {error}") from error
+        except Exception as error:  # code from outside may raise anything, here and in `render`
+            raise TemplateError(f"the model file's chat template cannot be used ({type(error).__name__})") from error
 
     def render(self, messages: Sequence[Turn]) -> str:
         """The prompt up to where the assistant's answer begins. Raises TemplateError."""
@@ -44,7 +43,8 @@ class ChatTemplate:
         try:
             return self._template.render(messages=turns, add_generation_prompt=True, **self._tokens)
         except Exception as error:
-            raise TemplateError(f"the model file's chat template failed: {error}") from error
+            # Its message may quote the conversation, and this one may reach a log.
+            raise TemplateError(f"the model file's chat template failed ({type(error).__name__})") from error
 
 
 def _refuse(message: str) -> NoReturn:

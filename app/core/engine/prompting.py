@@ -75,9 +75,10 @@ class Prompter:
         return Prompt(tokens_of(prompt.without_oldest(messages, dropped)), dropped)
 
     def _render(self, request_id: int, turns: Sequence[Turn]) -> str:
-        if self._template is None:
-            self._template = prompt.ChatTemplate(self._source, self._model.bos_token, self._model.eos_token)
+        # jinja2 computes constant expressions while it compiles, so that is limited too.
         with self._time_limit(request_id):
+            if self._template is None:
+                self._template = prompt.ChatTemplate(self._source, self._model.bos_token, self._model.eos_token)
             return self._template.render(turns)
 
     def _defused(self, messages: Sequence[Turn]) -> list[Turn]:

@@ -31,6 +31,7 @@ def _conversations_and_messages(database: sqlite3.Connection) -> None:
             model_sha256 TEXT,
             completion_tokens INTEGER,
             tokens_per_second REAL,
+            finish_reason TEXT,
             failure TEXT,
             UNIQUE (conversation_id, position)
         ) STRICT
@@ -48,9 +49,14 @@ def migrate(database: sqlite3.Connection, steps: tuple[Callable[[sqlite3.Connect
         database.execute("BEGIN IMMEDIATE")
         try:
             (version,) = database.execute("PRAGMA user_version").fetchone()
-            if version >= len(steps):
-                return
-            steps[version](database)
-            database.execute(f"PRAGMA user_version = {version + 1}")
-        finally:
-            database.execute("COMMIT")
+            if version < len(steps):
+                steps[version](database)
+                database.execute(f"PRAGMA user_version = {version + 1}")
+        except BaseException:
+            # SQLite may have rolled back by itself, on a full disk for instance.
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            raise
+        database.execute("COMMIT")
+        if version >= len(steps):
+            return

@@ -40,6 +40,8 @@ class Message:
     model_sha256: str | None = None
     completion_tokens: int | None = None
     tokens_per_second: float | None = None
+    finish_reason: str | None = None
+    """Why the engine ended it: stop, length (cut at its limit) or cancelled."""
     failure: str | None = None
 
 
@@ -122,13 +124,15 @@ class HistoryStore:
         *,
         completion_tokens: int | None = None,
         tokens_per_second: float | None = None,
+        finish_reason: str | None = None,
         failure: str | None = None,
     ) -> Message:
         """Close an answer and return it as it is saved."""
-        values = (state, completion_tokens, tokens_per_second, failure, message_id)
+        values = (state, completion_tokens, tokens_per_second, finish_reason, failure, message_id)
         with self._transaction() as database:
             database.execute(
-                "UPDATE message SET state = ?, completion_tokens = ?, tokens_per_second = ?, failure = ? WHERE id = ?",
+                "UPDATE message SET state = ?, completion_tokens = ?, tokens_per_second = ?, finish_reason = ?, "
+                "failure = ? WHERE id = ?",
                 values,
             )
             row = database.execute(f"SELECT {_COLUMNS} FROM message WHERE id = ?", (message_id,)).fetchone()
@@ -152,7 +156,7 @@ class HistoryStore:
 
     def _insert(self, database: sqlite3.Connection, message: Message) -> None:
         database.execute(
-            f"INSERT INTO message ({_COLUMNS}, position) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+            f"INSERT INTO message ({_COLUMNS}, position) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
             "(SELECT COALESCE(MAX(position), 0) + 1 FROM message WHERE conversation_id = ?))",
             (
                 message.id,
@@ -165,6 +169,7 @@ class HistoryStore:
                 message.model_sha256,
                 message.completion_tokens,
                 message.tokens_per_second,
+                message.finish_reason,
                 message.failure,
                 message.conversation_id,
             ),
@@ -194,7 +199,7 @@ class HistoryStore:
 
 _COLUMNS = (
     "id, conversation_id, role, text, state, created_at, model, model_sha256, completion_tokens, tokens_per_second, "
-    "failure"
+    "finish_reason, failure"
 )
 
 

@@ -17,6 +17,9 @@ from app.core.errors import InputError
 SUPPORTED_ARCHITECTURES = frozenset({"llama", "qwen2", "qwen3", "gemma2", "gemma3"})
 """Architectures that llama.cpp may be given: the fewer of its loaders a file can reach, the better."""
 
+TOKENIZERS = frozenset({"gpt2", "llama"})
+"""llama.cpp's names for byte-level BPE and SentencePiece, which the supported architectures use."""
+
 MAX_HEADER_BYTES = 128 * 1024 * 1024
 MAX_KEYS = 4096
 MAX_TENSORS = 65536
@@ -62,6 +65,8 @@ class ArrayInfo:
     """An array of the metadata: its length, and its items where they are few and numeric."""
 
     length: int
+    type: str
+    """The struct code of its numbers, or `text`."""
     items: tuple[int | float | bool, ...] | None
 
 
@@ -117,11 +122,14 @@ class GgufHeader:
         return value if isinstance(value, str) else None
 
     def number(self, key: str, default: int = 0) -> int:
-        """An integer of this architecture, such as `block_count`; the largest item where it is given per layer."""
-        value = self.metadata.get(f"{self.architecture}.{key}")
+        """An integer of this architecture, such as `block_count`; the largest item where it is given per layer.
+
+        -1 for a value that is no integer; `read_header` refuses files with one where it matters.
+        """
+        value = self.metadata.get(f"{self.architecture}.{key}", default)
         if isinstance(value, ArrayInfo):
-            return int(max(value.items)) if value.items else default
-        return int(value) if isinstance(value, int | float) else default
+            value = max(value.items) if value.items else -1
+        return value if isinstance(value, int) and not isinstance(value, bool) else -1
 
 
 def read_header(path: Path) -> GgufHeader:
@@ -202,14 +210,14 @@ class _Reader:
         length = self._count("Q", MAX_ARRAY_ITEMS, "items in one array")
         if kind == _STRING:
             self._skip_texts(length)
-            return ArrayInfo(length, None)
+            return ArrayInfo(length, "text", None)
         if kind not in _SCALARS:
             raise _Malformed(f"it has an array of type {kind}")
         code = _SCALARS[kind]
         if length > MAX_KEPT_ITEMS:
             self._take(struct.calcsize("<" + code) * length)
-            return ArrayInfo(length, None)
-        return ArrayInfo(length, self._items(code, length))
+            return ArrayInfo(length, code, None)
+        return ArrayInfo(length, code, self._items(code, length))
 
     def _items(self, code: str, count: int) -> tuple[int | float | bool, ...]:
         return struct.unpack(f"<{count}{code}", self._take(struct.calcsize("<" + code) * count))
@@ -248,8 +256,22 @@ def _check(header: GgufHeader) -> None:
         raise _Malformed(f"its architecture {header.architecture[:40]!r} is not among the supported ones ({names})")
     if not header.tensors or not header.vocabulary:
         raise _Malformed("it has no weights or no vocabulary")
+    _check_tokenizer(header)
     _check_data(header)
     _check_layers(header)
+
+
+def _check_tokenizer(header: GgufHeader) -> None:
+    # llama.cpp reads these arrays by their length as texts, floats and integers, whatever they say they are.
+    model = header.text("tokenizer.ggml.model")
+    if model not in TOKENIZERS:
+        raise _Malformed(f"its tokenizer {str(model)[:40]!r} is not among the supported ones")
+    for key, wanted in (("tokens", "text"), ("scores", "f"), ("token_type", "i")):
+        array = header.metadata.get(f"tokenizer.ggml.{key}")
+        if array is None:
+            continue
+        if not isinstance(array, ArrayInfo) or array.type != wanted or array.length != header.vocabulary:
+            raise _Malformed(f"its tokenizer's {key} do not fit together")
 
 
 def _check_data(header: GgufHeader) -> None:
@@ -271,11 +293,18 @@ def _check_layers(header: GgufHeader) -> None:
     # llama.cpp aborts the process, beyond any exception, when block_count promises layers that are not there.
     layers = {int(part[1]) for part in (t.name.split(".") for t in header.tensors) if _is_layer(part)}
     claimed = header.number("block_count")
-    if not 0 < claimed <= 1024 or layers != set(range(claimed)):
+    if not 0 < claimed <= MAX_KEPT_ITEMS or layers != set(range(claimed)):
         raise _Malformed(f"it claims {claimed} layers and holds {len(layers)}")
     for key in ("context_length", "embedding_length", "attention.head_count"):
         if not 0 < header.number(key) < 2**31:
             raise _Malformed(f"its {key} is missing or impossible")
+    optional = ("feed_forward_length", "attention.head_count_kv", "attention.key_length", "attention.value_length")
+    for key in optional:
+        if not 0 < header.number(key, 1) < 2**31:
+            raise _Malformed(f"its {key} is impossible")
+    if header.metadata.get("split.count", 1) not in (0, 1):
+        # llama.cpp would open the other parts by itself, which nobody has read.
+        raise _Malformed("it is one part of a file that was split; join the parts first")
 
 
 def _is_layer(parts: list[str]) -> bool:

@@ -31,7 +31,8 @@ def test_a_control_group_limits_free_memory(tmp_path: Path) -> None:
     own.write_text("0::/hospital/inro\n")
     inner = tmp_path / "fs" / "hospital" / "inro"
     inner.mkdir(parents=True)
-    for folder, limit, used in ((inner, "max", 10), (inner.parent, "1000", 400)):
+    for folder, limit, used in ((inner, "max", 10), (inner.parent, "1000", 450)):
+        (folder / "memory.stat").write_text("anon 100\nactive_file 30\ninactive_file 20\n")
         (folder / "memory.max").write_text(f"{limit}\n")
         (folder / "memory.current").write_text(f"{used}\n")
     assert hardware._control_group_free(tmp_path / "fs", own) == 600
