@@ -99,6 +99,8 @@ def _question(argument: str | None) -> str:
     question = argument.strip()
     if not question:
         raise InputError("the question is empty.")
+    if not question.isprintable() and any("\ud800" <= character <= "\udfff" for character in question):
+        raise InputError("the question is not text that can be written as UTF-8.")
     if len(question) > MAX_QUESTION_CHARACTERS:
         raise InputError(f"the question is longer than {MAX_QUESTION_CHARACTERS:,} characters.")
     return question

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from app.commands.ask import answer
@@ -30,8 +32,22 @@ def window_or_terminal(named: Path | None) -> int:
     return answer(named, question, DEFAULT_OPTIONS, as_json=False)
 
 
-def has_display(environment: dict[str, str] | os._Environ[str], platform: str) -> bool:
-    """Whether Qt can open a window; on Linux a display server must be named, unless a Qt platform is chosen."""
-    if platform != "linux":
+def has_display(environment: Mapping[str, str], platform: str) -> bool:
+    """Whether Qt can open a window. Asked before Qt is: it ends the process when a display does not answer."""
+    if platform != "linux" or environment.get("QT_QPA_PLATFORM"):
         return True
-    return any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
+    if wayland := environment.get("WAYLAND_DISPLAY"):
+        return Path(environment.get("XDG_RUNTIME_DIR", "/"), wayland).exists()
+    return bool(environment.get("DISPLAY")) and _x_server_answers()
+
+
+def _x_server_answers() -> bool:
+    try:
+        xcb = ctypes.CDLL("libxcb.so.1")
+    except OSError:
+        return True  # Qt has a library of its own, or says what is missing.
+    xcb.xcb_connect.restype = ctypes.c_void_p
+    connection = ctypes.c_void_p(xcb.xcb_connect(None, None))
+    refused = xcb.xcb_connection_has_error(connection) != 0
+    xcb.xcb_disconnect(connection)
+    return not refused

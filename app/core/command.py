@@ -31,7 +31,8 @@ def run(command: Callable[[], int | None]) -> int:
             return _fail(f"no space is left for {error.filename or 'the output'}.", ExitCode.MACHINE)
         if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)):
             return _fail(f"{error.filename}: {(error.strerror or 'cannot be opened').lower()}.", ExitCode.USAGE)
-        raise
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{(error.strerror or 'the system refused it').lower()}.", ExitCode.MACHINE)
 
 
 def print_json(value: dict[str, Any]) -> None:

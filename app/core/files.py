@@ -38,7 +38,7 @@ def replacing(target: Path) -> Iterator[Path]:
         temporary.chmod(0o644)
         _flush(temporary)
         temporary.replace(target)
-        _flush_folder(target.parent)
+        flush_folder(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -53,7 +53,8 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _flush_folder(path: Path) -> None:
+def flush_folder(path: Path) -> None:
+    """Make a rename in a folder outlive a power cut."""
     if os.name == "nt":
         return  # Windows has no handle for flushing a folder; its rename is journalled.
     descriptor = os.open(path, os.O_RDONLY)

@@ -23,6 +23,8 @@ from app.core.engine.client import EngineClient
 from app.core.engine.protocol import Failed, Reading
 from app.core.history.store import Conversation, ConversationSummary, HistoryError, HistoryStore, Message
 
+_CANCEL_EVERY_SECONDS = 0.1
+
 
 class ChatService(QObject):
     """Asks in a thread and tells what happens by signals; nothing is told before it is saved.
@@ -71,9 +73,13 @@ class ChatService(QObject):
         return self._conversation_id
 
     def ask(self, text: str) -> None:
-        """Ask in the open conversation, or in a new one; ignored while an answer is being written."""
-        question = text.strip()[:MAX_QUESTION_CHARACTERS]
-        if self.busy or not question:
+        """Ask in the open conversation, or in a new one.
+
+        Ignored while an answer is being written, and for a question of more than MAX_QUESTION_CHARACTERS, which the
+        view refuses with a reason.
+        """
+        question = text.strip()
+        if self.busy or not question or len(question) > MAX_QUESTION_CHARACTERS:
             return
         self._stopping = False
         steps = asking.ask(self._engine, self._store, self._identity(), question, self._conversation_id, self._options)
@@ -118,8 +124,10 @@ class ChatService(QObject):
     def _leave(self) -> None:
         """An answer goes with its conversation: it is stopped and saved before another one opens."""
         if (thread := self._thread) is not None:
-            self.stop()
-            thread.join()
+            while thread.is_alive():
+                # Again and again: a cancel finds nothing while the engine is between two requests.
+                self.stop()
+                thread.join(_CANCEL_EVERY_SECONDS)
             self._thread = None
             self._run_number += 1  # What the thread has told and nobody has heard yet is of the past.
 
@@ -133,6 +141,9 @@ class ChatService(QObject):
                     self._engine.cancel()
         except HistoryError as error:
             failure = str(error)
+        except BaseException as error:
+            failure = f"Inro has a fault ({type(error).__name__}); what was written so far is saved."
+            raise
         finally:
             self._ended.emit(number, failure)
 

@@ -17,6 +17,7 @@ from app.core.models.manifest import Language
 from app.core.models.selection import SelectedModel
 
 _MEMORY_MILLISECONDS = 2000
+_GOODBYE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ class InferenceService(QObject):
         self._timer.stop()
         self._engine.close()
         if self._thread is not None:
-            self._thread.join()
+            # It may be hashing a large file; it saves nothing, so it may end with the process.
+            self._thread.join(_GOODBYE_SECONDS)
 
     def _load(self) -> None:
         state = EngineState("starting")

@@ -216,7 +216,8 @@ class AnswerView(QWidget):
             "stopped": self.tr("stopped"),
             "failed": self.tr("not finished"),
         }
-        parts.append(states[message.state])
+        cut = message.finish_reason == "length"
+        parts.append(self.tr("cut off at its length limit") if cut else states[message.state])
         return " · ".join(part for part in parts if part)
 
     def _origin_text(self) -> str:

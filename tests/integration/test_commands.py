@@ -106,6 +106,7 @@ def test_a_language_can_be_asked_for(tiny_model: Path) -> None:
         (["ask", "--model", "/nonexistent.gguf", "x"], b"", 2, "no model file at /nonexistent.gguf"),
         (["ask"], b"", 2, "the question is empty"),
         (["ask"], b"\xff\xfe", 2, "not UTF-8"),
+        (["ask", "\udcff"], b"", 2, "not text that can be written as UTF-8"),
         (["ask", "--max-tokens", "0", "x"], b"", 2, "at least 1"),
         (["ask", "--lang", "fr", "x"], b"", 2, "invalid choice"),
         (["models", "import", "/nonexistent.gguf"], b"", 2, "/nonexistent.gguf: no such file"),
@@ -118,6 +119,14 @@ def test_wrong_use_is_one_sentence_and_2(arguments: list[str], stdin: bytes, cod
     assert done.returncode == code
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_model_may_be_named_before_the_command_or_after_it(tiny_model: Path) -> None:
+    sha256 = sha256_file(tiny_model)
+    for arguments in (["--model", str(tiny_model), "ask"], ["ask", "--model", str(tiny_model)]):
+        done = run(*arguments, "--json", "--max-tokens", "1", QUESTION)
+        assert json.loads(done.stdout)["model_sha256"] == sha256
+    assert run("--model", str(tiny_model), "models", "list").returncode == 2
 
 
 def test_a_broken_file_is_one_sentence_and_2(tmp_path: Path) -> None:

@@ -6,10 +6,13 @@ nonsense ends the request with an `EngineError`, and the next request starts a n
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from app.core.engine import protocol
@@ -55,6 +58,8 @@ GREEDY = Sampling()
 _SLICE_SECONDS = 0.25
 _SILENT_SLICES = 7  # 1.75 s; a busy worker speaks once a slice. Slices, not a clock: a laptop's sleep is no hang.
 _GOODBYE_SECONDS = 2.0
+_CANCEL_SECONDS = 3.0
+"""A worker that has not ended a cancelled request by then is ended itself; half a second is usual at most."""
 
 _INPUT_CODES: frozenset[FailureCode] = frozenset(
     {"bad_request", "no_model", "bad_model", "model_crashed", "model_missing", "bad_template", "prompt_too_long"}
@@ -82,7 +87,10 @@ class EngineClient:
         self._hello: Hello | None = None
         self._wanted: Load | None = None
         self._loaded = False
-        self._closed = False
+        self._closed = threading.Event()
+        self._working = False
+        self._cancelled_at: float | None = None
+        self._file: tuple[int, int, int] | None = None
         self._ids = itertools.count(1)
         self._current: int | None = None
         self._lock = threading.Lock()
@@ -100,7 +108,7 @@ class EngineClient:
 
     def start(self) -> Hello:
         """Start the worker unless it runs. Raises EngineError."""
-        with self._lock:
+        with self._operation():
             return self._start()
 
     def load(
@@ -113,7 +121,7 @@ class EngineClient:
         on_progress: Callable[[float], None] | None = None,
     ) -> ModelInfo:
         """Load a model file in place of the one before. `on_progress` takes fractions. Raises EngineError."""
-        with self._lock:
+        with self._operation():
             self._wanted = Load(
                 id=0,
                 path=str(path.absolute()),
@@ -138,7 +146,7 @@ class EngineClient:
 
         An iterator that is left before its end cancels the request.
         """
-        with self._lock:
+        with self._operation():
             self._restore()
             request = Generate(
                 id=next(self._ids),
@@ -149,22 +157,16 @@ class EngineClient:
                 max_tokens=max_tokens,
                 ignore_end=ignore_end,
             )
-            finished = False
-            events = self._exchange(request)
-            try:
-                for event in events:
-                    assert isinstance(event, Reading | Piece | Done)
-                    finished = isinstance(event, Done)
-                    yield event
-            finally:
-                if not finished and self._current is not None:
-                    self.cancel()
-                    for _ in events:
-                        pass
-                self._current = None
+            for event in self._exchange(request):
+                assert isinstance(event, Reading | Piece | Done)
+                yield event
 
     def cancel(self) -> None:
-        """End the request in progress, if there is one, as soon as the worker sees it."""
+        """End the operation in progress, if there is one, as soon as the worker sees it; by force if it does not."""
+        if not self._working:
+            return
+        if self._cancelled_at is None:
+            self._cancelled_at = time.monotonic()
         process, current = self._process, self._current
         if process is not None and current is not None:
             process.send(Cancel(id=current))
@@ -182,7 +184,7 @@ class EngineClient:
 
     def quantize(self, source: Path, target: Path, recipe: str, *, threads: int | None = None) -> None:
         """Write `source` with llama.cpp's recipe of that name; an incomplete `target` may be left by a failure."""
-        with self._lock:
+        with self._operation():
             self._start()
             request = Quantize(
                 id=next(self._ids),
@@ -194,14 +196,14 @@ class EngineClient:
             self._result(request)
 
     def unload(self) -> None:
-        with self._lock:
+        with self._operation():
             self._wanted, self._loaded = None, False
             if self._process and self._process.alive:
                 event = self._result(Unload(id=next(self._ids)))
                 assert isinstance(event, Unloaded)
 
     def status(self) -> Report:
-        with self._lock:
+        with self._operation():
             self._start()
             event = self._result(Status(id=next(self._ids)))
         assert isinstance(event, Report)
@@ -209,20 +211,19 @@ class EngineClient:
 
     def close(self) -> None:
         """End the worker for good: in order if it is idle, at once if it is busy. Later requests fail."""
-        self._closed = True
+        self._closed.set()
         process, self._process = self._process, None
         if process is None:
             return
         if self._current is None:
             process.send(Shutdown())
-            if process.wait(_GOODBYE_SECONDS) is not None:
-                return
+            process.wait(_GOODBYE_SECONDS)
         process.end()
 
     # --- the worker's life --------------------------------------------------------------------------------------------
 
     def _start(self) -> Hello:
-        if self._closed:
+        if self._closed.is_set():
             raise _failure("worker_unusable", "The engine was closed.")
         if self._process is not None and self._process.alive and self._hello is not None:
             return self._hello
@@ -231,10 +232,10 @@ class EngineClient:
             self._process = process = WorkerProcess(self._command)
         except OSError as error:
             raise _failure("worker_unusable", f"The engine cannot be started: {error.strerror}.") from error
-        try:
-            event = process.events.get(timeout=START_SECONDS)
-        except queue.Empty:
-            event = None
+        if self._closed.is_set():  # by another thread, in the meantime
+            process.end()
+            raise _cancelled()
+        event = self._hear_hello(process)
         if not isinstance(event, Hello) or event.protocol != protocol.PROTOCOL_VERSION:
             code = process.end()
             detail = process.log[-1] if process.log else f"exit code {code}"
@@ -242,17 +243,49 @@ class EngineClient:
         self._hello = event
         return event
 
+    def _hear_hello(self, process: WorkerProcess) -> Event | ProtocolError | None:
+        for _ in range(int(START_SECONDS / _SLICE_SECONDS)):
+            if self._closed.is_set() or self._cancelled_at is not None:
+                process.end()
+                raise _cancelled()
+            with contextlib.suppress(queue.Empty):
+                return process.events.get(timeout=_SLICE_SECONDS)
+        return None
+
     def _restore(self) -> None:
         """A running worker with the wanted model, after whatever happened to the last one."""
         self._start()
         if not self._loaded and self._wanted is not None:
+            if _identity(self._wanted.path) != self._file:
+                raise _failure("model_changed", "The model file was changed since it was loaded. Load it again.")
             self._load(None)
+
+    @contextmanager
+    def _operation(self) -> Iterator[None]:
+        """One at a time; what it leaves running when it is left is cancelled and heard out."""
+        with self._lock:
+            self._working, self._cancelled_at = True, None
+            try:
+                yield
+            finally:
+                if self._current is not None:
+                    self.cancel()
+                    self._settle(self._current)
+                self._working = False
+
+    def _settle(self, number: int) -> None:
+        with contextlib.suppress(EngineError):
+            while (process := self._process) is not None and not _ends(
+                self._next_event(process, loading=False), number
+            ):
+                pass
+        self._current = None
 
     def _load(self, on_progress: Callable[[float], None] | None) -> ModelInfo:
         assert self._wanted is not None
         self._loaded = False
-        number = next(self._ids)
-        wanted = self._wanted
+        number, wanted = next(self._ids), self._wanted
+        self._file = _identity(wanted.path)
         request = Load(
             id=number,
             path=wanted.path,
@@ -269,7 +302,7 @@ class EngineClient:
         raise AssertionError("a load ends with Loaded or an exception")
 
     def _ask(self, make: Callable[[int], Request]) -> Event:
-        with self._lock:
+        with self._operation():
             self._restore()
             return self._result(make(next(self._ids)))
 
@@ -283,25 +316,36 @@ class EngineClient:
         process, number = self._process, request.id
         if process is None:
             raise _failure("worker_unusable", "The engine was closed.")
-        self._current = number
-        process.send(request)
         try:
-            while True:
+            process.send(request)
+        except ProtocolError as error:
+            raise _failure("bad_request", f"The request cannot be sent: {error}.") from error
+        self._current = number
+        if self._cancelled_at is not None:
+            process.send(Cancel(id=number))
+        while True:
+            try:
                 event = self._next_event(process, loading=isinstance(request, Load))
-                if isinstance(event, Failed) and event.id in (number, None):
-                    if event.last:
-                        process.end()
-                    raise EngineError(event)
-                if isinstance(event, Alive | Hello | Failed) or event.id != number:
-                    continue
-                yield event
-                if isinstance(event, Loaded | Done | Unloaded | Report | Tokens | Written):
-                    return
-        finally:
-            self._current = None
+            except EngineError:
+                self._current = None
+                raise
+            if _ends(event, number):
+                self._current = None
+            if isinstance(event, Failed) and event.id in (number, None):
+                if event.last:
+                    process.end()
+                raise EngineError(event)
+            if isinstance(event, Alive | Hello | Failed) or event.id != number:
+                continue
+            yield event
+            if self._current is None:
+                return
 
     def _next_event(self, process: WorkerProcess, *, loading: bool) -> Event:
         for _ in range(_SILENT_SLICES):
+            if self._cancelled_at is not None and time.monotonic() > self._cancelled_at + _CANCEL_SECONDS:
+                process.end()
+                raise _cancelled()
             try:
                 event = process.events.get(timeout=_SLICE_SECONDS)
             except queue.Empty:
@@ -314,6 +358,26 @@ class EngineClient:
             return event
         process.end()
         raise _failure("worker_hung", "The engine stopped responding and was ended. Ask again to restart it.")
+
+
+def _ends(event: Event, number: int) -> bool:
+    """Whether this is the last event of a request."""
+    if isinstance(event, Failed):
+        return event.id in (number, None)
+    return isinstance(event, Loaded | Done | Unloaded | Report | Tokens | Written) and event.id == number
+
+
+def _identity(path: str) -> tuple[int, int, int] | None:
+    """What changes when a file is replaced or written to; None if there is none."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _cancelled() -> EngineError:
+    return _failure("cancelled", "The request was stopped.")
 
 
 def _failure(code: FailureCode, sentence: str) -> EngineError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -43,11 +44,14 @@ class WorkerProcess:
         assert self._popen.stdin
         assert self._popen.stdout
         assert self._popen.stderr
-        self._requests: IO[bytes] = self._popen.stdin
-        self._write_lock = threading.Lock()
+        self._outgoing: queue.Queue[bytes] = queue.Queue()
         self.events: queue.Queue[Event | ProtocolError | None] = queue.Queue()
         self.log: deque[str] = deque(maxlen=50)
-        threads = ((self._read_events, self._popen.stdout), (self._read_log, self._popen.stderr))
+        threads = (
+            (self._write_requests, self._popen.stdin),
+            (self._read_events, self._popen.stdout),
+            (self._read_log, self._popen.stderr),
+        )
         for target, stream in threads:
             threading.Thread(target=target, args=(stream,), daemon=True).start()
 
@@ -60,16 +64,16 @@ class WorkerProcess:
         return self._popen.poll() is None
 
     def send(self, request: Request) -> None:
-        """A request to a worker that is gone is dropped: its end is in the queue of events."""
-        try:
-            with self._write_lock:
-                self._requests.write(protocol.encode(request))
-                self._requests.flush()
-        except (BrokenPipeError, ValueError):
-            return
+        """Never blocks: a thread writes, so that a worker that reads no more is seen to be silent.
+
+        A request to a worker that is gone is dropped; its end is in the queue of events. Raises ProtocolError for text
+        that is no Unicode.
+        """
+        self._outgoing.put(protocol.encode(request))
 
     def end(self) -> int:
         """Kill the worker if it still runs; its exit code, negative for a signal."""
+        self._outgoing.put(b"")
         self._popen.kill()
         return self._popen.wait()
 
@@ -78,6 +82,12 @@ class WorkerProcess:
             return self._popen.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
+
+    def _write_requests(self, stream: IO[bytes]) -> None:
+        with contextlib.suppress(OSError), stream:
+            while line := self._outgoing.get():
+                stream.write(line)
+                stream.flush()
 
     def _read_events(self, stream: IO[bytes]) -> None:
         with stream:

@@ -260,8 +260,11 @@ class ProtocolError(Exception):
 
 
 def encode(message: Request | Event) -> bytes:
-    """One line, newline included."""
-    return _encoder.encode(message) + b"\n"
+    """One line, newline included. Raises ProtocolError for text that is no Unicode."""
+    try:
+        return _encoder.encode(message) + b"\n"
+    except UnicodeEncodeError as error:
+        raise ProtocolError(f"a text cannot be written as UTF-8: {error.reason}") from error
 
 
 def decode_request(line: bytes) -> Request:

@@ -114,7 +114,11 @@ class Session:
             needed_bytes=needed,
         )
         prompter = Prompter(model, header.chat_template, self._abandon)
-        self._loaded = _Loaded(model, info, prompter, _warm_up(model))
+        nodes = _warm_up(model, lambda: self._is_cancelled(request.id))
+        if self._is_cancelled(request.id):
+            model.close()
+            raise Refusal("cancelled", "Loading was cancelled.")
+        self._loaded = _Loaded(model, info, prompter, nodes)
         return Loaded(id=request.id, model=info)
 
     def _repack(self) -> bool:
@@ -239,9 +243,9 @@ def _check_memory(header: GgufHeader, context_length: int) -> int:
     return needed
 
 
-def _warm_up(model: Model) -> int:
+def _warm_up(model: Model, cancelled: Callable[[], bool]) -> int:
     """Touch every weight once, so that the first question does not wait for it; returns the nodes of a batch."""
-    model.evaluate((0,), lambda: False)
+    model.evaluate((0,), cancelled)
     nodes = model.nodes_run
     model.keep_prefix(())
     return nodes

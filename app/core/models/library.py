@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+import psutil
+
 from app.core.errors import CheckRefused, InputError, MachineError
+from app.core.files import flush_folder
 from app.core.models.gguf_header import read_header
 from app.core.models.manifest import Manifest, find_manifest, manifest_path, write_manifest
 
@@ -67,8 +70,9 @@ class ModelLibrary:
         self._folder.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(self._folder).free < header.file_bytes:
             _no_space(self._folder, header.file_bytes)
-        with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=self._folder) as partial:
-            copy = Path(partial) / "model" / source.name
+        # The number tells a running import of another process from the leftovers of one that was killed.
+        with tempfile.TemporaryDirectory(prefix=f"{_PARTIAL}{os.getpid()}-", dir=self._folder) as partial:
+            copy = Path(partial) / "model" / f"{source.stem}.gguf"
             copy.parent.mkdir()
             sha256 = _copy_hashing(source, copy, on_bytes)
             if manifest is not None:
@@ -77,20 +81,30 @@ class ModelLibrary:
                 write_manifest(manifest_path(copy), manifest)
             probe(copy)
             target = self._folder / sha256
-            if not target.exists():
-                copy.parent.rename(target)
-        return InstalledModel(target / source.name, sha256, manifest)
+            if (installed := self._read(target)) is not None:
+                if manifest is not None:
+                    write_manifest(manifest_path(installed.path), manifest)
+                return InstalledModel(installed.path, sha256, manifest or installed.manifest)
+            copy.parent.rename(target)
+            flush_folder(self._folder)
+        return InstalledModel(target / copy.name, sha256, manifest)
 
     def _read(self, folder: Path) -> InstalledModel | None:
         files = [path for path in folder.glob("*.gguf") if path.is_file()]
         if len(files) != 1:
             return None
-        return InstalledModel(files[0], folder.name, find_manifest(files[0]))
+        try:
+            manifest = find_manifest(files[0])
+        except InputError:
+            manifest = None  # The others are still listed; using this one says what is wrong.
+        return InstalledModel(files[0], folder.name, manifest)
 
     def _remove_leftovers(self) -> None:
         """What an import left that was killed."""
         for entry in self._folder.glob(f"{_PARTIAL}*"):
-            shutil.rmtree(entry, ignore_errors=True)
+            process = entry.name.removeprefix(_PARTIAL).partition("-")[0]
+            if not process.isdigit() or not psutil.pid_exists(int(process)):
+                shutil.rmtree(entry, ignore_errors=True)
 
 
 def _copy_hashing(source: Path, target: Path, on_bytes: Callable[[int], None]) -> str:

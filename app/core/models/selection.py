@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core.errors import InputError
+from app.core.errors import CheckRefused, InputError
 from app.core.files import sha256_file
 from app.core.models.library import ModelLibrary
 from app.core.models.manifest import Manifest, check_file, find_manifest
@@ -32,7 +32,9 @@ def select(named: Path | None, settings: Settings, paths: Paths) -> SelectedMode
         InputError: there is no such file.
         CheckRefused: the file is not the one that its manifest describes.
     """
-    path = named or _chosen(settings, paths) or demonstration_model()
+    if named is None and settings.model is not None:
+        return _chosen(settings.model, paths)
+    path = named or demonstration_model()
     if not path.is_file():
         raise InputError(f"there is no model file at {path}.")
     manifest = find_manifest(path)
@@ -42,5 +44,10 @@ def select(named: Path | None, settings: Settings, paths: Paths) -> SelectedMode
     return SelectedModel(path, manifest.name, manifest.sha256, manifest)
 
 
-def _chosen(settings: Settings, paths: Paths) -> Path | None:
-    return ModelLibrary(paths.models).find(settings.model).path if settings.model else None
+def _chosen(name: str, paths: Paths) -> SelectedModel:
+    model = ModelLibrary(paths.models).find(name)
+    manifest = find_manifest(model.path)
+    # The library names a model by what it held when it came in, with a manifest or without.
+    if sha256_file(model.path) != model.sha256 or (manifest and manifest.sha256 != model.sha256):
+        raise CheckRefused(f"{model.path.name} is not the file that was imported: it was changed or is incomplete.")
+    return SelectedModel(model.path, model.name, model.sha256, manifest)

@@ -51,6 +51,10 @@
         <source>not finished</source>
         <translation>中断</translation>
     </message>
+    <message>
+        <source>cut off at its length limit</source>
+        <translation>長さの上限で終了</translation>
+    </message>
 </context>
 <context>
     <name>AskPage</name>

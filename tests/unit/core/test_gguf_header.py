@@ -95,3 +95,31 @@ def test_any_damage_is_read_or_refused_but_never_a_crash(tmp_path: Path, good: b
     # Anything else that it raised would fail the test.
     with contextlib.suppress(InputError):
         read(tmp_path, bytes(damaged))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (b"tokenizer.ggml.model\x08\0\0\0\x04\0\0\0\0\0\0\0gpt2", b"bert", "tokenizer 'bert'"),
+        (b"qwen2.block_count\x04\0\0\0\x02\0\0\0", struct.pack("<f", float("nan")), "claims"),
+        (b"qwen2.attention.head_count_kv\x04\0\0\0\x02\0\0\0", struct.pack("<i", -2), "head_count_kv is impossible"),
+    ],
+)
+def test_refuses_values_that_llama_cpp_would_trust(
+    tmp_path: Path, good: bytes, old: bytes, new: bytes, reason: str
+) -> None:
+    kind = {b"bert": b"\x08", struct.pack("<i", -2): b"\x05"}.get(new, b"\x06")
+    key = old.split(b"\x04\0\0\0")[0].split(b"\x08\0\0\0")[0]
+    edited = good.replace(old, old[: len(key)] + kind + old[len(key) + 1 : -4] + new)
+    assert edited != good
+    with pytest.raises(InputError, match=reason):
+        read(tmp_path, edited)
+
+
+def test_refuses_token_types_that_are_no_integers(tmp_path: Path, good: bytes) -> None:
+    # llama.cpp reads four bytes a token, whatever the array says of itself.
+    key = b"tokenizer.ggml.token_type\x09\0\0\0"
+    edited = good.replace(key + b"\x05", key + b"\x04")
+    assert edited != good
+    with pytest.raises(InputError, match="token_type do not fit"):
+        read(tmp_path, edited)

@@ -25,14 +25,33 @@ def test_this_machine_survives_and_it_is_remembered(tmp_path: Path, monkeypatch:
     assert selftest.verdict(BUILD, remembered) == found
 
 
-def test_a_child_that_dies_switches_repacking_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    dying = tmp_path / "python"
-    dying.write_text("#!/bin/sh\nkill -SEGV $$\n")
-    dying.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(dying))
-    found = selftest.verdict(BUILD, tmp_path / "engine.json")
+def python_that(folder: Path, script: str) -> str:
+    path = folder / "python"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_child_that_dies_of_repacking_switches_it_off_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = 'case "$*" in *repack*) kill -SEGV $$;; esac'
+    monkeypatch.setattr(sys, "executable", python_that(tmp_path, script))
+    remembered = tmp_path / "engine.json"
+    found = selftest.verdict(BUILD, remembered)
     assert not found.repack
     assert "signal 11" in found.sentence
+    assert selftest.read_verdict(remembered) == found
+
+
+@pytest.mark.parametrize("script", ["kill -SEGV $$", "kill -KILL $$", "exit 1"])
+def test_a_child_that_dies_of_something_else_is_tried_again_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    monkeypatch.setattr(sys, "executable", python_that(tmp_path, script))
+    remembered = tmp_path / "engine.json"
+    assert not selftest.verdict(BUILD, remembered).repack
+    assert selftest.read_verdict(remembered) is None
 
 
 def test_another_build_or_processor_is_tested_again(tmp_path: Path) -> None:
