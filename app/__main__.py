@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
 import msgspec
+from PySide6.QtCore import QSocketNotifier
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 from app.core.asking import DEFAULT_OPTIONS, Options
 from app.core.engine.client import EngineClient
+from app.core.errors import ExitCode
 from app.core.history.store import HistoryError, HistoryStore
 from app.core.models.manifest import Language
 from app.core.models.selection import select
@@ -79,11 +82,36 @@ def open_window(named: Path | None) -> int:
     except HistoryError as error:
         QMessageBox.critical(None, "Inro", str(error))
         return int(error.exit_code)
+    interrupted = _quit_on_signals(qt) if os.name == "posix" else []
     application.start()
     try:
-        return qt.exec()
+        code = qt.exec()
     finally:
         application.close()
+    return ExitCode.INTERRUPTED if interrupted else code
+
+
+def _quit_on_signals(qt: QApplication) -> list[int]:
+    """Close in good order on Ctrl-C and on being asked to end; the list then holds the signal.
+
+    Python runs its handlers only between its own instructions, of which an idle Qt loop has none: the byte that each
+    signal writes into a pipe wakes the loop.
+    """
+    received: list[int] = []
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: received.append(number))
+
+    def on_wakeup() -> None:
+        os.read(reading, 64)
+        if received:
+            qt.quit()
+
+    notifier = QSocketNotifier(reading, QSocketNotifier.Type.Read, qt)
+    notifier.activated.connect(on_wakeup)
+    return received
 
 
 if __name__ == "__main__":

@@ -191,6 +191,26 @@ def test_without_a_display_the_terminal_says_so_and_answers(tiny_model: Path) ->
     assert "> アナフィラキシーの第一選択薬は何ですか？" in done.stdout
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
+def test_the_window_closes_in_good_order_when_it_is_asked_to_end(
+    tiny_model: Path, home: Paths, number: signal.Signals, code: int
+) -> None:
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    command = [INRO, "--model", str(tiny_model)]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as window:
+        assert window.stderr
+        process = psutil.Process(window.pid)
+        # The worker starts once the window is shown.
+        while not (children := process.children()):
+            assert window.poll() is None
+        window.send_signal(number)
+        errors = window.stderr.read().decode()
+    assert window.returncode == code
+    assert "Traceback" not in errors
+    for child in children:
+        child.wait(10)
+
+
 def test_no_clinical_text_leaves_the_history(slower_model: Path, home: Paths) -> None:
     command = [INRO, "ask", "--model", str(slower_model), "--max-tokens", "200"]
     with subprocess.Popen(
