@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,19 +26,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = arguments[0] if arguments and arguments[0] in commands else None
     make_parser, command = commands[name] if name else (_convert_parser, _convert)
     options = make_parser().parse_args(arguments[1:] if name else arguments)
-    return run(lambda: _interruptible(command, options))
+    return run(lambda: _equipped(command, options))
 
 
-def _interruptible(command: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> None:
+def _equipped(command: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> None:
     missing = [name for name in ("gguf", "numpy", "tqdm") if importlib.util.find_spec(name) is None]
     if missing:
         raise InputError(f"Converting needs {', '.join(missing)}: pip install 'inro[convert]'.")
-    # Being asked to end is the same as Ctrl-C: what is half done is removed on the way out.
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        command(options)
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+    command(options)
 
 
 # --- arguments --------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,11 @@ from app.core.errors import ExitCode, UserFacingError
 
 
 def run(command: Callable[[], int | None]) -> int:
-    """Run `command` and return its exit code; failures that a person can act on become one sentence on stderr."""
+    """Run `command` and return its exit code; failures that a person can act on become one sentence on stderr.
+
+    Being asked to end (SIGTERM) is the same as Ctrl-C: what is half done is removed on the way out.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return int(command() or ExitCode.DONE)
     except UserFacingError as error:
