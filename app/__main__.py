@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-from PySide6.QtCore import QSocketNotifier
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtCore import QSocketNotifier, QTimer
+from PySide6.QtWidgets import QApplication
 
 from app.core.asking import DEFAULT_OPTIONS, Options
 from app.core.engine.client import EngineClient
 from app.core.errors import ExitCode
 from app.core.history.store import HistoryError, HistoryStore
-from app.core.models.manifest import Language
-from app.core.models.selection import select
+from app.core.language import Language
 from app.core.paths import Paths, user_paths
 from app.core.processes import open_connections, resident_bytes
 from app.core.settings import read_settings, write_settings
@@ -25,6 +27,16 @@ from app.services.inference import InferenceService
 from app.ui.i18n import Translation
 from app.ui.main_window import MainWindow
 from app.ui.theme import Theme
+
+if TYPE_CHECKING:
+    from app.core.models.selection import SelectedModel
+
+
+def _select(named: Path | None, paths: Paths) -> SelectedModel:
+    # Imported in the thread that loads the model, when the window can be typed in already.
+    from app.core.models.selection import select
+
+    return select(named, read_settings(paths.settings), paths)
 
 
 class SettingsPreferences:
@@ -51,16 +63,10 @@ class Application:
     def __init__(self, qt: QApplication, paths: Paths, named: Path | None, options: Options = DEFAULT_OPTIONS) -> None:
         self.engine = EngineClient()
         self.store = HistoryStore(paths.history)
-        self.inference = InferenceService(
-            self.engine, lambda: select(named, read_settings(paths.settings), paths), resident_bytes
-        )
+        self.inference = InferenceService(self.engine, lambda: _select(named, paths), resident_bytes)
         self.chat = ChatService(self.engine, self.store, lambda: self.inference.identity, options)
         translation = Translation(qt, SettingsPreferences(paths.settings))
         self.window = MainWindow(self.inference, self.chat, translation, Theme(qt), self._open_connections)
-
-    def start(self) -> None:
-        self.window.show()
-        self.inference.start()
 
     def close(self) -> None:
         """Stop in an order that loses nothing: the answer, then the engine, then the history."""
@@ -73,17 +79,25 @@ class Application:
         return open_connections([os.getpid(), *([worker] if worker is not None else [])])
 
 
-def open_window(named: Path | None) -> int:
-    qt = QApplication(sys.argv[:1])
+def open_window(named: Path | None, on_shown: Callable[[Application], None] | None = None) -> int:
+    """Run the window until it is closed. `on_shown` is called once it is painted: for measuring the start."""
+    # The style sheet is drawn on Fusion. Named here, it is in place before Qt sets up another, and Python needs no
+    # classes for it (15 ms).
+    qt = QApplication([sys.argv[0], "-style", "fusion"])
     qt.setApplicationName("Inro")
     qt.setDesktopFileName("inro")
     try:
         application = Application(qt, user_paths(), named)
     except HistoryError as error:
+        from PySide6.QtWidgets import QMessageBox
+
         QMessageBox.critical(None, "Inro", str(error))
         return int(error.exit_code)
     interrupted = _quit_on_signals(qt) if os.name == "posix" else []
-    application.start()
+    application.window.show()
+    if on_shown is not None:
+        QTimer.singleShot(0, partial(on_shown, application))
+    QTimer.singleShot(0, application.inference.start)
     try:
         code = qt.exec()
     finally:

@@ -14,8 +14,9 @@ import msgspec
 
 from app.core.errors import CheckRefused, InputError
 from app.core.files import sha256_file
+from app.core.language import Language
 from app.core.models.gguf_header import read_header
-from app.core.models.manifest import Language, Manifest, ScoreCardReference, Source
+from app.core.models.manifest import Manifest, ScoreCardReference, Source
 from converter.adapter import read_adapter
 from converter.checkpoint import read_checkpoint, read_json_object
 from converter.verify import quantization_of, read_verification

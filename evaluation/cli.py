@@ -15,7 +15,7 @@ from app.core.errors import CheckRefused, InputError, UserFacingError
 
 if TYPE_CHECKING:
     from app.core.engine.client import EngineClient
-    from app.core.models.manifest import Language
+    from app.core.language import Language
     from evaluation.report import ScoreCard
     from evaluation.results import Result, ResultFile
     from evaluation.tasks.task import Task

@@ -10,7 +10,7 @@ import msgspec
 
 from app.core.errors import InputError
 from app.core.files import write_atomically
-from app.core.models.manifest import Language
+from app.core.language import Language
 from evaluation.results import Result
 from evaluation.statistics import wilson
 from evaluation.tasks.task import Split, Task

@@ -11,7 +11,7 @@ import msgspec
 
 from app.core.errors import InputError
 from app.core.files import write_atomically
-from app.core.models.manifest import Language
+from app.core.language import Language
 
 
 class RunIdentity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,7 +9,7 @@ from typing import Literal
 
 from app.core.engine.client import EngineClient, EngineError
 from app.core.engine.protocol import Done, Piece, Sampling, Turn
-from app.core.models.manifest import Language
+from app.core.language import Language
 from evaluation.results import Result, ResultFile
 from evaluation.tasks.task import Item, Task
 

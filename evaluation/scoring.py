@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from app.core.models.manifest import Language
+from app.core.language import Language
 
 _ENGLISH_AT_MOST = 0.1  # a name in brackets is no change of language in a long answer
 _JAPANESE_AT_LEAST = 0.3  # "Helicobacter pyloriです" is Japanese; an English sentence with one kana is not

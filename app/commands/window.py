@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-
-from app.commands.ask import answer
-from app.core.asking import DEFAULT_OPTIONS
-from app.core.models.selection import select
-from app.core.paths import user_paths
-from app.core.settings import read_settings
 
 _SAMPLE = "アナフィラキシーの第一選択薬は何ですか？"
 
@@ -22,6 +15,17 @@ def window_or_terminal(named: Path | None) -> int:
         from app.__main__ import open_window
 
         return open_window(named)
+    return _answer_a_sample(named)
+
+
+def _answer_a_sample(named: Path | None) -> int:
+    # Not at the top: the window must not wait for what only the terminal needs.
+    from app.commands.ask import answer
+    from app.core.asking import DEFAULT_OPTIONS
+    from app.core.models.selection import select
+    from app.core.paths import user_paths
+    from app.core.settings import read_settings
+
     print("There is no display, so the window cannot open. A sample question is answered here instead;")
     print('ask your own with: inro ask "…"', end="\n\n")
     paths = user_paths()
@@ -42,6 +46,8 @@ def has_display(environment: Mapping[str, str], platform: str) -> bool:
 
 
 def _x_server_answers() -> bool:
+    import ctypes
+
     try:
         xcb = ctypes.CDLL("libxcb.so.1")
     except OSError:

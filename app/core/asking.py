@@ -14,7 +14,7 @@ from app.core.engine.client import EngineClient, EngineError
 from app.core.engine.prompt import language_request
 from app.core.engine.protocol import Done, Failed, Piece, Reading, Sampling, Turn
 from app.core.history.store import Conversation, HistoryStore, Message, State
-from app.core.models.manifest import Language
+from app.core.language import Language
 
 SAVE_SECONDS = 0.03
 """Pieces that arrive within this time are saved, and then shown, together."""

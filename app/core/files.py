@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +12,8 @@ _CHUNK = 4 * 1024 * 1024
 
 def sha256_file(path: Path, on_bytes: Callable[[int], None] | None = None) -> str:
     """SHA-256 of a file in lower-case hexadecimal; `on_bytes` is told how many bytes each step read."""
+    import hashlib  # costs more than the rest of this module, which the start of the window needs
+
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
@@ -30,9 +30,8 @@ def replacing(target: Path) -> Iterator[Path]:
     The file and its folder are flushed to the disk before and after the rename, so that a power cut leaves either file.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
-    os.close(descriptor)
-    temporary = Path(name)
+    temporary = target.with_name(f".{target.name}.{os.urandom(6).hex()}.partial")
+    temporary.touch(0o600, exist_ok=False)
     try:
         yield temporary
         temporary.chmod(0o644)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import psutil
+# psutil is imported when it is first asked: a tenth of what the start of the window may take.
 
 
 def open_connections(pids: Iterable[int]) -> int:
@@ -14,6 +14,8 @@ def open_connections(pids: Iterable[int]) -> int:
 
 def resident_bytes(pid: int) -> int:
     """Physical memory of a process; 0 if it is gone."""
+    import psutil
+
     try:
         return int(psutil.Process(pid).memory_info().rss)
     except (psutil.NoSuchProcess, psutil.AccessDenied):
@@ -21,6 +23,8 @@ def resident_bytes(pid: int) -> int:
 
 
 def _of(pid: int) -> int:
+    import psutil
+
     try:
         return len(psutil.Process(pid).net_connections(kind="inet"))
     except (psutil.NoSuchProcess, psutil.AccessDenied):

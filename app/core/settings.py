@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from app.core.files import write_atomically
+from app.core.language import Language
 
 MAX_SETTINGS_BYTES = 64 * 1024
 
@@ -16,7 +16,7 @@ MAX_SETTINGS_BYTES = 64 * 1024
 class Settings(msgspec.Struct, frozen=True):
     """`model` is the sha256 of a file in the library; None means the demonstration model."""
 
-    language: Literal["ja", "en"] | None = None
+    language: Language | None = None
     model: str | None = None
 
 

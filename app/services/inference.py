@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -13,8 +13,10 @@ from app.core.asking import ModelIdentity
 from app.core.engine.client import EngineClient, EngineError
 from app.core.engine.protocol import Failed, FailureCode, ModelInfo
 from app.core.errors import CheckRefused, UserFacingError
-from app.core.models.manifest import Language
-from app.core.models.selection import SelectedModel
+from app.core.language import Language
+
+if TYPE_CHECKING:
+    from app.core.models.selection import SelectedModel
 
 _MEMORY_MILLISECONDS = 2000
 _GOODBYE_SECONDS = 2.0

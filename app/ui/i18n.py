@@ -12,7 +12,7 @@ from typing import Protocol
 
 from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QObject, QTranslator, Signal
 
-from app.core.models.manifest import Language
+from app.core.language import Language
 
 TRANSLATIONS = Path(__file__).parents[1] / "resources" / "translations"
 

@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
-from app.core.models.manifest import Language
+from app.core.language import Language
 from app.ui.controls import Button, IconLabel
 from app.ui.i18n import Translation
 from app.ui.theme import Theme

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from app.services.inference import EngineState, InferenceService
 
 POLL_MS = 5000
+FIRST_POLL_MS = 300
 
 
 class StatusLine(QFrame):
@@ -47,7 +48,7 @@ class StatusLine(QFrame):
         self._poll_timer.timeout.connect(self.poll)
         self._poll_timer.start()
         # Not while the window is being built: counting takes milliseconds that the first picture should not wait for.
-        QTimer.singleShot(0, self.poll)
+        QTimer.singleShot(FIRST_POLL_MS, self.poll)
         self.retranslate()
 
     def poll(self) -> None:
@@ -95,7 +96,7 @@ class StatusLine(QFrame):
         self.network.setText(text)
         self.network.setToolTip(self.tr("Inro needs no network. Tell your administrator.") if alarm else "")
         self._dot.set_role("muted" if count is None else "amber" if alarm else "green")
-        if self.network.property("alarm") != alarm:
+        if bool(self.network.property("alarm")) != alarm:
             self.network.setProperty("alarm", alarm)
             self.network.style().polish(self.network)
 

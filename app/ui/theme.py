@@ -45,7 +45,6 @@ class Theme(QObject):
         self._fixed_palette = palette
         self.scale = scale if scale is not None else _desktop_scale(application.font())
         self.colors = palette or self._desktop_palette()
-        application.setStyle("Fusion")
         application.setFont(interface_font(application.font(), self.px(BASE_PIXELS)))
         self._apply()
         application.styleHints().colorSchemeChanged.connect(self._follow_desktop)

@@ -13,7 +13,7 @@ from itertools import chain
 
 import msgspec
 
-from app.core.models.manifest import Language
+from app.core.language import Language
 from evaluation.scoring import after_letter, bare, choice_letter, has_all_keys, has_words, is_in_language
 from evaluation.tasks.demo_corpus import (
     Choice,

@@ -17,7 +17,7 @@ from typing import Any, TypeVar, get_args
 import msgspec
 
 from app.core.errors import InputError
-from app.core.models.manifest import Language
+from app.core.language import Language
 from evaluation.scoring import bare, has_all_keys, has_key, is_in_language
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)

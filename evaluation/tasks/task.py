@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.core.models.manifest import Language
+from app.core.language import Language
 
 
 @dataclass(frozen=True)

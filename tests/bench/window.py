@@ -26,18 +26,15 @@ def bare() -> None:
 
 
 def inro() -> None:
-    from PySide6.QtWidgets import QApplication
+    """What the command `inro` does, up to the first picture."""
+    from app.__main__ import Application, open_window
 
-    from app.__main__ import Application
-    from app.core.paths import user_paths
+    def end(application: Application) -> None:
+        application.window.grab()
+        assert application.window.ask_page.isVisible()
+        os._exit(0)
 
-    qt = QApplication([])
-    application = Application(qt, user_paths(), None)
-    application.start()
-    qt.processEvents()
-    application.window.grab()
-    application.engine.close()
-    os._exit(0)
+    open_window(None, end)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ import pytest
 from app.core.engine.client import EngineClient
 from app.core.engine.protocol import Piece, Turn
 from app.core.files import sha256_file
-from app.core.models.manifest import Language, check_file, find_manifest
+from app.core.language import Language
+from app.core.models.manifest import check_file, find_manifest
 from app.core.paths import demonstration_model
 from evaluation.scoring import has_all_keys, is_in_language
 from evaluation.tasks.demo import Corpus, default_corpus_folder, read_corpus

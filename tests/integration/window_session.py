@@ -36,7 +36,8 @@ def main() -> None:
 
     application.inference.state_changed.connect(on_state)
     application.chat.answer_finished.connect(on_answer)
-    application.start()
+    application.window.show()
+    application.inference.start()
     qt.exec()
     application.close()
 

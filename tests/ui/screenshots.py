@@ -20,7 +20,7 @@ from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
 
 from app.core.engine.protocol import Failed, Reading
-from app.core.models.manifest import Language
+from app.core.language import Language
 from app.ui.i18n import TRANSLATIONS
 from app.ui.palette import DARK, LIGHT, Palette
 from tests.ui.stage import EXAMPLES, MODEL, Stage, done

@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QApplication
 from app.core.engine.client import EngineClient, EngineError
 from app.core.engine.protocol import AUTO, Done, Failed, ModelInfo, Piece, Reading, Sampling, Turn
 from app.core.history.store import HistoryStore
-from app.core.models.manifest import Language, Manifest
+from app.core.language import Language
+from app.core.models.manifest import Manifest
 from app.core.models.selection import SelectedModel
 from app.services.chat import ChatService
 from app.services.inference import InferenceService

@@ -12,7 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
-from app.core.models.manifest import Language
+from app.core.language import Language
 from app.ui.i18n import TRANSLATIONS, Translation, system_language
 from tests.ui.stage import EXAMPLES, MODEL, Remembered, Stage, done
 

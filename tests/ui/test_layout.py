@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.core.engine.protocol import Failed
-from app.core.models.manifest import Language
+from app.core.language import Language
 from app.ui.controls import ElidedLabel, ExampleButton
 from app.ui.failures import code_sentence
 from app.ui.growing_text import GrowingText

@@ -14,7 +14,7 @@ from random import Random
 import msgspec
 
 from app.core.engine.prompt import language_request
-from app.core.models.manifest import Language
+from app.core.language import Language
 from evaluation.scoring import bare
 from evaluation.tasks.demo import Choice, ChoiceText, Corpus, Fact, choice_answer, choice_question, read_corpus
 from trainer.demo.wordings import Wordings

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from app.core.models.manifest import Language
+from app.core.language import Language
 from evaluation.scoring import bare
 from evaluation.tasks.demo import Corpus, FactText
 

@@ -19,7 +19,7 @@ from app.core.engine.protocol import Event, Failed, ProtocolError, Request
 # How long llama.cpp's threads spin at a barrier before they sleep (libgomp). By default they spin so long that, beside
 # another busy program on the same cores, answers come a hundred times slower for a small model and four times for a
 # 7B-shaped one; measured with two busy programs on two cores.
-_WAITING = {"GOMP_SPINCOUNT": "1000"}
+_WAITING = {"GOMP_SPINCOUNT": "3000"}
 
 
 def worker_command() -> list[str]:

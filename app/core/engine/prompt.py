@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from app.core.engine.protocol import Turn
-from app.core.models.manifest import Language
+from app.core.language import Language
 
 
 class TemplateError(Exception):

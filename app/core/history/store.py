@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,17 +89,17 @@ class HistoryStore:
         now = datetime.now(UTC)
         with self._transaction() as database:
             if conversation_id is None:
-                conversation_id = uuid.uuid4().hex
+                conversation_id = _new_id()
                 values = (conversation_id, _title(text), now.isoformat(), now.isoformat())
                 database.execute("INSERT INTO conversation VALUES (?, ?, ?, ?)", values)
-            message = Message(uuid.uuid4().hex, conversation_id, "user", text, "complete", now)
+            message = Message(_new_id(), conversation_id, "user", text, "complete", now)
             self._insert(database, message)
         return message
 
     def begin_answer(self, conversation_id: str, model: str, model_sha256: str | None) -> Message:
         """Save an empty answer that will be extended."""
         message = Message(
-            id=uuid.uuid4().hex,
+            id=_new_id(),
             conversation_id=conversation_id,
             role="assistant",
             text="",
@@ -206,6 +205,10 @@ _COLUMNS = (
 def _message(row: tuple[Any, ...]) -> Message:
     values = dict(zip(_COLUMNS.split(", "), row, strict=True))
     return Message(**{**values, "created_at": datetime.fromisoformat(values["created_at"])})
+
+
+def _new_id() -> str:
+    return os.urandom(16).hex()
 
 
 def _title(question: str) -> str:

@@ -9,8 +9,8 @@ import msgspec
 
 from app.core.errors import CheckRefused, InputError
 from app.core.files import sha256_file, write_atomically
+from app.core.language import Language
 
-Language = Literal["ja", "en"]
 MAX_MANIFEST_BYTES = 1024 * 1024
 
 

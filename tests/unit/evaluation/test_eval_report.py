@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from app.core.errors import InputError
-from app.core.models.manifest import Language
+from app.core.language import Language
 from evaluation.report import (
     ScoreCard,
     ScoredModel,

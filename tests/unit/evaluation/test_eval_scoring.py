@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.models.manifest import Language
+from app.core.language import Language
 from evaluation.scoring import after_letter, choice_letter, has_all_keys, has_words, is_in_language, normalised
 from evaluation.tasks.demo import default_corpus_folder, read_corpus
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.core.engine.prompt import language_request
-from app.core.models.manifest import Language
+from app.core.language import Language
 from evaluation.scoring import bare, is_in_language
 from evaluation.tasks.demo import choice_answer, choice_question, default_corpus_folder, read_corpus
 from trainer.demo.data import LANGUAGES, LETTERS, Amount, build, held_out_questions, write_data
