@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 from PySide6.QtCore import QSocketNotifier, QTimer
 from PySide6.QtWidgets import QApplication
 
-from app.core.asking import DEFAULT_OPTIONS, Options
-from app.core.engine.client import EngineClient
 from app.core.errors import ExitCode
 from app.core.history.store import HistoryError, HistoryStore
 from app.core.language import Language
@@ -29,6 +28,8 @@ from app.ui.main_window import MainWindow
 from app.ui.theme import Theme
 
 if TYPE_CHECKING:
+    from app.core.asking import Options
+    from app.core.engine.client import EngineClient
     from app.core.models.selection import SelectedModel
 
 
@@ -50,7 +51,7 @@ class SettingsPreferences:
         return read_settings(self._path).language
 
     def set_language(self, language: Language) -> None:
-        write_settings(self._path, msgspec.structs.replace(read_settings(self._path), language=language))
+        write_settings(self._path, replace(read_settings(self._path), language=language))
 
 
 class Application:
@@ -60,13 +61,23 @@ class Application:
         named: the model file to answer with; None for the chosen one.
     """
 
-    def __init__(self, qt: QApplication, paths: Paths, named: Path | None, options: Options = DEFAULT_OPTIONS) -> None:
-        self.engine = EngineClient()
+    def __init__(self, qt: QApplication, paths: Paths, named: Path | None, options: Options | None = None) -> None:
+        self._client: EngineClient | None = None
+        self._client_lock = threading.Lock()
         self.store = HistoryStore(paths.history)
         self.inference = InferenceService(self.engine, lambda: _select(named, paths), resident_bytes)
         self.chat = ChatService(self.engine, self.store, lambda: self.inference.identity, options)
         translation = Translation(qt, SettingsPreferences(paths.settings))
         self.window = MainWindow(self.inference, self.chat, translation, Theme(qt), self._open_connections)
+
+    def engine(self) -> EngineClient:
+        """The client of the engine, made when a service first needs it."""
+        from app.core.engine.client import EngineClient
+
+        with self._client_lock:
+            if self._client is None:
+                self._client = EngineClient()
+            return self._client
 
     def close(self) -> None:
         """Stop in an order that loses nothing: the answer, then the engine, then the history."""
@@ -75,7 +86,7 @@ class Application:
         self.store.close()
 
     def _open_connections(self) -> int:
-        worker = self.engine.pid
+        worker = self._client.pid if self._client else None
         return open_connections([os.getpid(), *([worker] if worker is not None else [])])
 
 

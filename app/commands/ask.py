@@ -8,10 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.core.asking import (
-    MAX_QUESTION_CHARACTERS,
     AnswerEnded,
     AnswerExtended,
-    ModelIdentity,
     Options,
     ask,
 )
@@ -19,7 +17,8 @@ from app.core.command import print_json
 from app.core.engine.client import EngineClient, EngineError
 from app.core.engine.protocol import Sampling
 from app.core.errors import ExitCode, InputError
-from app.core.history.store import HistoryStore
+from app.core.history.store import HistoryStore, ModelIdentity
+from app.core.limits import MAX_QUESTION_CHARACTERS
 from app.core.models.selection import SelectedModel, select
 from app.core.paths import user_paths
 from app.core.settings import read_settings

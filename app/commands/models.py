@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-
-import msgspec
 
 from app.core.command import print_json
 from app.core.engine.client import EngineClient
@@ -58,7 +57,7 @@ def use_model(name: str) -> int:
     paths = user_paths()
     settings = read_settings(paths.settings)
     sha256 = None if name == _DEMONSTRATION else ModelLibrary(paths.models).find(name).sha256
-    write_settings(paths.settings, msgspec.structs.replace(settings, model=sha256))
+    write_settings(paths.settings, replace(settings, model=sha256))
     print(f"{name} answers from the next start on.")
     return ExitCode.DONE
 

@@ -13,13 +13,11 @@ from dataclasses import dataclass, field
 from app.core.engine.client import EngineClient, EngineError
 from app.core.engine.prompt import language_request
 from app.core.engine.protocol import Done, Failed, Piece, Reading, Sampling, Turn
-from app.core.history.store import Conversation, HistoryStore, Message, State
+from app.core.history.store import Conversation, HistoryStore, Message, ModelIdentity, State
 from app.core.language import Language
 
 SAVE_SECONDS = 0.03
 """Pieces that arrive within this time are saved, and then shown, together."""
-
-MAX_QUESTION_CHARACTERS = 100_000
 
 
 @dataclass(frozen=True)
@@ -62,14 +60,6 @@ class AnswerEnded:
 Step = QuestionSaved | AnswerStarted | Reading | AnswerExtended | AnswerEnded
 
 
-@dataclass(frozen=True)
-class ModelIdentity:
-    """What an answer is recorded under."""
-
-    name: str
-    sha256: str | None
-
-
 def turns(conversation: Conversation) -> list[Turn]:
     """A conversation as the model is told it, less the questions whose answer failed or came to nothing."""
     told: list[Turn] = []
@@ -98,7 +88,7 @@ def ask(
     before = store.conversation(conversation_id) if conversation_id else None
     saved = store.add_question(conversation_id, question)
     yield QuestionSaved(saved)
-    answer = store.begin_answer(saved.conversation_id, model.name, model.sha256)
+    answer = store.begin_answer(saved.conversation_id, model)
     yield AnswerStarted(answer)
     messages = [*(turns(before) if before else []), Turn("user", question)]
     if options.language:

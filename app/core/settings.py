@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import msgspec
 
 from app.core.files import write_atomically
 from app.core.language import Language
@@ -13,7 +13,8 @@ from app.core.language import Language
 MAX_SETTINGS_BYTES = 64 * 1024
 
 
-class Settings(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Settings:
     """`model` is the sha256 of a file in the library; None means the demonstration model."""
 
     language: Language | None = None
@@ -24,14 +25,24 @@ def read_settings(path: Path) -> Settings:
     """The defaults where nothing, or nothing readable, was saved: a person can still work, and is told on stderr."""
     try:
         if path.stat().st_size > MAX_SETTINGS_BYTES:
-            raise msgspec.ValidationError("it is too large")
-        return msgspec.json.decode(path.read_bytes(), type=Settings)
+            raise ValueError("it is too large")
+        return _parse(json.loads(path.read_bytes()))
     except FileNotFoundError:
         return Settings()
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         print(f"{path} is not used: {error}", file=sys.stderr)  # noqa: T201 - there is no window yet
         return Settings()
 
 
 def write_settings(path: Path, settings: Settings) -> None:
-    write_atomically(path, msgspec.json.encode(settings))
+    write_atomically(path, json.dumps(asdict(settings), indent=2).encode("utf-8") + b"\n")
+
+
+def _parse(value: object) -> Settings:
+    # By hand: the start of the window reads this file, and should not wait for a library to do it.
+    if not isinstance(value, dict):
+        raise ValueError("it is no JSON object")
+    language, model = value.get("language"), value.get("model")
+    if language not in ("ja", "en", None) or not isinstance(model, str | None):
+        raise ValueError("a value is none that can be chosen")
+    return Settings(language, model)

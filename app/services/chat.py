@@ -5,23 +5,25 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from app.core import asking
-from app.core.asking import (
-    MAX_QUESTION_CHARACTERS,
-    AnswerEnded,
-    AnswerExtended,
-    AnswerStarted,
+from app.core.history.store import (
+    Conversation,
+    ConversationSummary,
+    HistoryError,
+    HistoryStore,
+    Message,
     ModelIdentity,
-    Options,
-    QuestionSaved,
-    Step,
 )
-from app.core.engine.client import EngineClient
-from app.core.engine.protocol import Failed, Reading
-from app.core.history.store import Conversation, ConversationSummary, HistoryError, HistoryStore, Message
+from app.core.limits import MAX_QUESTION_CHARACTERS
+
+if TYPE_CHECKING:
+    from app.core.asking import Options
+    from app.core.engine.client import EngineClient
+    from app.core.engine.protocol import Failed
 
 _CANCEL_EVERY_SECONDS = 0.1
 
@@ -30,6 +32,7 @@ class ChatService(QObject):
     """Asks in a thread and tells what happens by signals; nothing is told before it is saved.
 
     Args:
+        engine: gives the client that the inference service loads the model with.
         identity: the model that answers, as it is recorded.
     """
 
@@ -42,15 +45,15 @@ class ChatService(QObject):
     conversations_changed = Signal()
     failed = Signal(str)
 
-    _stepped = Signal(int, object)
+    _told = Signal(int, object)
     _ended = Signal(int, str)
 
     def __init__(
         self,
-        engine: EngineClient,
+        engine: Callable[[], EngineClient],
         store: HistoryStore,
         identity: Callable[[], ModelIdentity],
-        options: Options = asking.DEFAULT_OPTIONS,
+        options: Options | None = None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -61,7 +64,7 @@ class ChatService(QObject):
         self._run_number = 0
         self.last_failure: Failed | None = None
         """Why the last answer failed, with its numbers."""
-        self._stepped.connect(self._on_step)
+        self._told.connect(self._on_told)
         self._ended.connect(self._on_end)
 
     @property
@@ -82,14 +85,14 @@ class ChatService(QObject):
         if self.busy or not question or len(question) > MAX_QUESTION_CHARACTERS:
             return
         self._stopping = False
-        steps = asking.ask(self._engine, self._store, self._identity(), question, self._conversation_id, self._options)
-        self._thread = threading.Thread(target=self._run, args=(self._run_number, steps), daemon=True)
+        arguments = (self._run_number, question, self._conversation_id)
+        self._thread = threading.Thread(target=self._run, args=arguments, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         if self.busy:
             self._stopping = True
-            self._engine.cancel()
+            self._engine().cancel()
 
     def new_conversation(self) -> None:
         self._leave()
@@ -131,14 +134,15 @@ class ChatService(QObject):
             self._thread = None
             self._run_number += 1  # What the thread has told and nobody has heard yet is of the past.
 
-    def _run(self, number: int, steps: Iterator[Step]) -> None:
+    def _run(self, number: int, question: str, conversation_id: str | None) -> None:
+        """In a thread: ask, and have the window's thread tell each step."""
         failure = ""
         try:
-            for step in steps:
-                self._stepped.emit(number, step)
+            for tell in self._steps(question, conversation_id):
+                self._told.emit(number, tell)
                 if self._stopping:
                     # A stop pressed before the engine had the request found nothing to cancel.
-                    self._engine.cancel()
+                    self._engine().cancel()
         except HistoryError as error:
             failure = str(error)
         except BaseException as error:
@@ -147,22 +151,34 @@ class ChatService(QObject):
         finally:
             self._ended.emit(number, failure)
 
-    def _on_step(self, number: int, step: Step) -> None:
-        if number != self._run_number:
-            return
-        match step:
-            case QuestionSaved(message=message):
-                self._conversation_id = message.conversation_id
-                self.question_saved.emit(message)
-                self.conversations_changed.emit()
-            case AnswerStarted(message=message):
-                self.answer_started.emit(message)
-            case Reading(done_tokens=done, total_tokens=total):
-                self.reading.emit(done, total)
-            case AnswerExtended(message_id=message_id, text=text):
-                self.answer_extended.emit(message_id, text)
-            case AnswerEnded(message=message, failed=failed):
-                self._finish(message, failed)
+    def _steps(self, question: str, conversation_id: str | None) -> Iterator[Callable[[], None]]:
+        # Imported here, in the thread: the window can be typed in before the engine's modules are read.
+        from app.core import asking
+        from app.core.engine.protocol import Reading
+
+        options = self._options or asking.DEFAULT_OPTIONS
+        steps = asking.ask(self._engine(), self._store, self._identity(), question, conversation_id, options)
+        for step in steps:
+            match step:
+                case asking.QuestionSaved(message=message):
+                    yield partial(self._tell_saved, message)
+                case asking.AnswerStarted(message=message):
+                    yield partial(self.answer_started.emit, message)
+                case Reading(done_tokens=done, total_tokens=total):
+                    yield partial(self.reading.emit, done, total)
+                case asking.AnswerExtended(message_id=message_id, text=text):
+                    yield partial(self.answer_extended.emit, message_id, text)
+                case asking.AnswerEnded(message=message, failed=failed):
+                    yield partial(self._finish, message, failed)
+
+    def _on_told(self, number: int, tell: Callable[[], None]) -> None:
+        if number == self._run_number:
+            tell()
+
+    def _tell_saved(self, question: Message) -> None:
+        self._conversation_id = question.conversation_id
+        self.question_saved.emit(question)
+        self.conversations_changed.emit()
 
     def _finish(self, message: Message, failed: Failed | None) -> None:
         self.last_failure = failed

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.core.asking import ModelIdentity
-from app.core.engine.client import EngineClient, EngineError
-from app.core.engine.protocol import Failed, FailureCode, ModelInfo
 from app.core.errors import CheckRefused, UserFacingError
+from app.core.history.store import ModelIdentity
 from app.core.language import Language
 
 if TYPE_CHECKING:
+    from app.core.engine.client import EngineClient
+    from app.core.engine.protocol import Failed, FailureCode, ModelInfo
     from app.core.models.selection import SelectedModel
 
 _MEMORY_MILLISECONDS = 2000
@@ -40,7 +40,7 @@ class InferenceService(QObject):
     """Starts the worker and loads the selected model in a thread, and tells how it stands.
 
     Args:
-        engine: shared with the chat service.
+        engine: makes the engine's client when it is first asked for, and gives the same to the chat service.
         select: finds the model; it hashes a file, so it runs in the thread too.
         memory_of: resident bytes of a process, 0 if it is gone.
     """
@@ -50,7 +50,7 @@ class InferenceService(QObject):
 
     def __init__(
         self,
-        engine: EngineClient,
+        engine: Callable[[], EngineClient],
         select: Callable[[], SelectedModel],
         memory_of: Callable[[int], int],
         parent: QObject | None = None,
@@ -87,12 +87,16 @@ class InferenceService(QObject):
 
     def close(self) -> None:
         self._timer.stop()
-        self._engine.close()
+        self._engine().close()
         if self._thread is not None:
             # It may be hashing a large file; it saves nothing, so it may end with the process.
             self._thread.join(_GOODBYE_SECONDS)
 
     def _load(self) -> None:
+        # Imported here, in the thread: the window can be typed in before the engine's modules are read.
+        from app.core.engine.client import EngineError
+        from app.core.engine.protocol import Failed
+
         state = EngineState("starting")
         try:
             selected = self._select()
@@ -104,7 +108,7 @@ class InferenceService(QObject):
                 examples=selected.manifest.examples if selected.manifest else {},
             )
             self._arrived.emit(state)
-            model = self._engine.load(
+            model = self._engine().load(
                 selected.path,
                 on_progress=lambda fraction: self._arrived.emit(replace(state, load_fraction=fraction)),
             )
@@ -122,7 +126,7 @@ class InferenceService(QObject):
         self.state_changed.emit(state)
 
     def _measure(self) -> None:
-        pid = self._engine.pid
+        pid = self._engine().pid
         resident = self._memory_of(pid) if pid is not None else 0
         if resident != self._state.resident_bytes:
             self._set_state(replace(self._state, resident_bytes=resident))

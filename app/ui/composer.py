@@ -8,7 +8,7 @@ from PySide6.QtCore import QEvent, QLocale, Qt, QTimer, Signal
 from PySide6.QtGui import QFocusEvent, QInputMethodEvent, QKeyEvent, QTextOption
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QTextEdit, QVBoxLayout
 
-from app.core.asking import MAX_QUESTION_CHARACTERS
+from app.core.limits import MAX_QUESTION_CHARACTERS
 from app.ui.controls import Button
 from app.ui.theme import Theme
 

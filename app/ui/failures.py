@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from PySide6.QtCore import QCoreApplication
 
-from app.core.engine.protocol import Failed, FailureCode
+if TYPE_CHECKING:
+    from app.core.engine.protocol import Failed, FailureCode
 
 _NOT_HELPED_BY_ASKING_AGAIN = frozenset(
     {"prompt_too_long", "worker_unusable", "bad_model", "model_missing", "model_changed", "bad_template"}
@@ -28,6 +29,9 @@ def saved_failure_sentence(failure: str | None) -> str:
     """For the failure kept with an answer: a code, or a sentence of its own."""
     if failure is None:
         return code_sentence("compute_failed")
+    # Not at the top: the window opens before it needs the engine's messages.
+    from app.core.engine.protocol import FailureCode
+
     for code in get_args(FailureCode):
         if failure == code:
             return code_sentence(code)

@@ -9,11 +9,11 @@ from PySide6.QtCore import QMargins, Qt, Signal
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from app.ui.controls import centred_column
-from app.ui.message import AnswerView, QuestionView
 from app.ui.theme import Theme
 
 if TYPE_CHECKING:
     from app.core.history.store import Message
+    from app.ui.message import AnswerView, QuestionView
 
 COLUMN_WIDTH = 760
 SCROLL_BAR_WIDTH = 12
@@ -29,7 +29,8 @@ class Transcript(QScrollArea):
         super().__init__()
         self._theme = theme
         self._empty = empty
-        self._views: dict[str, QuestionView | AnswerView] = {}
+        self._questions: list[QuestionView] = []
+        self._answers: dict[str, AnswerView] = {}
         self._following = False
         self.setObjectName("transcript")
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -47,11 +48,11 @@ class Transcript(QScrollArea):
         bar.rangeChanged.connect(self._grown)
 
     def clear(self) -> None:
-        for view in self._views.values():
+        for view in (*self._questions, *self._answers.values()):
             self._messages.removeWidget(view)
             view.hide()
             view.deleteLater()
-        self._views = {}
+        self._questions, self._answers = [], {}
         self._following = False
         self._empty.show()
 
@@ -62,29 +63,30 @@ class Transcript(QScrollArea):
 
     def add(self, message: Message) -> None:
         """Add a message at the end, and go there."""
-        view: QuestionView | AnswerView
+        # Imported with the first message: an empty window opens without the modules that draw answers.
+        from app.ui.message import AnswerView, QuestionView
+
+        view: QWidget
         if message.role == "user":
-            view = QuestionView(message, self._theme)
+            view = question_view = QuestionView(message, self._theme)
+            self._questions.append(question_view)
         else:
-            view = AnswerView(message, self._theme)
+            view = answer_view = AnswerView(message, self._theme)
             question = self._last_question()
-            view.ask_again.connect(lambda: self.ask_again.emit(question))
-        self._views[message.id] = view
+            answer_view.ask_again.connect(lambda: self.ask_again.emit(question))
+            self._answers[message.id] = answer_view
         self._messages.addWidget(view)
         self._empty.hide()
         self._following = True
 
     def answer(self, message_id: str) -> AnswerView | None:
-        view = self._views.get(message_id)
-        return view if isinstance(view, AnswerView) else None
+        return self._answers.get(message_id)
 
     def answer_being_written(self) -> AnswerView | None:
-        written = (view for view in self._views.values() if isinstance(view, AnswerView) and view.writing)
-        return next(written, None)
+        return next((view for view in self._answers.values() if view.writing), None)
 
     def _last_question(self) -> str:
-        questions = [view for view in self._views.values() if isinstance(view, QuestionView)]
-        return questions[-1].text.toPlainText() if questions else ""
+        return self._questions[-1].text.toPlainText() if self._questions else ""
 
     def _lay_out(self, notices: Iterable[QWidget]) -> None:
         px = self._theme.px

@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.core.asking import AnswerEnded, AnswerExtended, ModelIdentity, Options, QuestionSaved, Step, ask
+from app.core.asking import AnswerEnded, AnswerExtended, Options, QuestionSaved, Step, ask
 from app.core.engine.client import EngineClient, EngineError
 from app.core.engine.protocol import Reading
-from app.core.history.store import HistoryStore
+from app.core.history.store import HistoryStore, ModelIdentity
 from app.core.paths import Paths
 
 KILLS = 20

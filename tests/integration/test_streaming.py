@@ -14,9 +14,9 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from pytestqt.qtbot import QtBot
 
-from app.core.asking import ModelIdentity, Options
+from app.core.asking import Options
 from app.core.engine.client import EngineClient
-from app.core.history.store import HistoryStore, Message
+from app.core.history.store import HistoryStore, Message, ModelIdentity
 from app.core.paths import Paths
 from app.services.chat import ChatService
 from tests.tiny_models import tiny_gguf
@@ -27,7 +27,7 @@ MODEL = ModelIdentity("tiny", None)
 
 @pytest.fixture
 def chat(engine: EngineClient, store: HistoryStore) -> Iterator[ChatService]:
-    service = ChatService(engine, store, lambda: MODEL, Options(max_tokens=PIECES))
+    service = ChatService(lambda: engine, store, lambda: MODEL, Options(max_tokens=PIECES))
     yield service
     service.close()
 

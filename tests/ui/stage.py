@@ -143,8 +143,8 @@ class Stage:
         self.engine = ScriptedEngine()
         self.store = HistoryStore(folder / "history.sqlite3")
         self.preferences = Remembered(language)
-        self.inference = InferenceService(self.engine, self._select, lambda _pid: 62_000_000)
-        self.chat = ChatService(self.engine, self.store, lambda: self.inference.identity)
+        self.inference = InferenceService(lambda: self.engine, self._select, lambda _pid: 62_000_000)
+        self.chat = ChatService(lambda: self.engine, self.store, lambda: self.inference.identity)
         self.theme = Theme(application, scale=scale, palette=palette)
         self.translation = Translation(application, self.preferences, translations)
         self.window = MainWindow(

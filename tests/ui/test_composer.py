@@ -7,7 +7,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from app.core.asking import MAX_QUESTION_CHARACTERS
+from app.core.limits import MAX_QUESTION_CHARACTERS
 from app.ui.composer import Composer
 from app.ui.theme import Theme
 

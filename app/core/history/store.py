@@ -26,6 +26,14 @@ _BUSY_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
+class ModelIdentity:
+    """What an answer is recorded under."""
+
+    name: str
+    sha256: str | None
+
+
+@dataclass(frozen=True)
 class Message:
     """`failure` is the code of what ended a failed answer; the figures are known once an answer is complete."""
 
@@ -96,7 +104,7 @@ class HistoryStore:
             self._insert(database, message)
         return message
 
-    def begin_answer(self, conversation_id: str, model: str, model_sha256: str | None) -> Message:
+    def begin_answer(self, conversation_id: str, model: ModelIdentity) -> Message:
         """Save an empty answer that will be extended."""
         message = Message(
             id=_new_id(),
@@ -105,8 +113,8 @@ class HistoryStore:
             text="",
             state="streaming",
             created_at=datetime.now(UTC),
-            model=model,
-            model_sha256=model_sha256,
+            model=model.name,
+            model_sha256=model.sha256,
         )
         with self._transaction() as database:
             self._insert(database, message)

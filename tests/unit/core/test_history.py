@@ -10,13 +10,13 @@ import pytest
 from app.core.asking import turns
 from app.core.engine.protocol import Turn
 from app.core.history.migrations import MIGRATIONS, migrate
-from app.core.history.store import HistoryError, HistoryStore
+from app.core.history.store import HistoryError, HistoryStore, ModelIdentity
 from app.core.paths import Paths
 
 
 def test_a_conversation_comes_back_as_it_was(store: HistoryStore, home: Paths) -> None:
     question = store.add_question(None, "熱の原因は？")
-    answer = store.begin_answer(question.conversation_id, "demo", "ab" * 32)
+    answer = store.begin_answer(question.conversation_id, ModelIdentity("demo", "ab" * 32))
     store.extend_answer(answer.id, "感染")
     store.extend_answer(answer.id, "症です。")
     ended = store.end_answer(answer.id, "complete", completion_tokens=4, tokens_per_second=8.5)
@@ -56,10 +56,10 @@ def test_other_users_cannot_read_it(store: HistoryStore, home: Paths) -> None:
 def test_the_model_is_told_only_questions_that_were_answered(store: HistoryStore) -> None:
     question = store.add_question(None, "one")
     conversation_id = question.conversation_id
-    failed = store.begin_answer(conversation_id, "demo", None)
+    failed = store.begin_answer(conversation_id, ModelIdentity("demo", None))
     store.end_answer(failed.id, "failed", failure="worker_died")
     store.add_question(conversation_id, "two")
-    answered = store.begin_answer(conversation_id, "demo", None)
+    answered = store.begin_answer(conversation_id, ModelIdentity("demo", None))
     store.extend_answer(answered.id, "yes")
     store.end_answer(answered.id, "stopped")
     conversation = store.conversation(conversation_id)
