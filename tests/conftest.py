@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from app.core.engine.client import EngineClient
 from app.core.history.store import HistoryStore
 from app.core.paths import Paths, user_paths
 from tests.tiny_models import tiny_gguf
+
+# A build server may start the tests with Ctrl-C ignored, as a shell does in the background; children would inherit it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
