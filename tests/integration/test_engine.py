@@ -236,6 +236,14 @@ def test_a_hung_worker_is_reported_and_replaced(engine: EngineClient, tiny_model
     assert answer(engine, max_tokens=2)[1].completion_tokens == 2
 
 
+def test_a_worker_that_hangs_before_its_first_message_is_reported() -> None:
+    # It would otherwise count as one that cannot start, half a minute later.
+    command = ["sh", "-c", 'kill -STOP $$; exec "$0" "$@"', *worker_command()]
+    with EngineClient(command) as engine, pytest.raises(EngineError) as error:
+        engine.start()
+    assert failure(error).code == "worker_hung"
+
+
 def test_a_worker_without_memory_is_reported_and_replaced(tiny_model: Path) -> None:
     # 1.2 GB of address space: enough for the worker, too little for the cache of this context (1 GB) with its buffers.
     command = ["sh", "-c", 'ulimit -v 1200000; exec "$0" "$@"', *worker_command()]

@@ -244,12 +244,19 @@ class EngineClient:
         return event
 
     def _hear_hello(self, process: WorkerProcess) -> Event | ProtocolError | None:
+        idle, before = 0, process.effort()
         for _ in range(int(START_SECONDS / _SLICE_SECONDS)):
             if self._closed.is_set() or self._cancelled_at is not None:
                 process.end()
                 raise _cancelled()
             with contextlib.suppress(queue.Empty):
                 return process.events.get(timeout=_SLICE_SECONDS)
+            # A slow start is one thing, a process that neither computes nor waits for a disk another.
+            now = process.effort()
+            idle, before = idle + 1 if now is not None and now == before else 0, now
+            if idle >= _SILENT_SLICES - 1:  # the slice that showed the last effort has passed too
+                process.end()
+                raise _hung()
         return None
 
     def _restore(self) -> None:
@@ -357,7 +364,7 @@ class EngineClient:
                 raise _failure("worker_unusable", "The engine sent something that is not of its protocol.")
             return event
         process.end()
-        raise _failure("worker_hung", "The engine stopped responding and was ended. Ask again to restart it.")
+        raise _hung()
 
 
 def _ends(event: Event, number: int) -> bool:
@@ -374,6 +381,10 @@ def _identity(path: str) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _hung() -> EngineError:
+    return _failure("worker_hung", "The engine stopped responding and was ended. Ask again to restart it.")
 
 
 def _cancelled() -> EngineError:

@@ -63,6 +63,21 @@ class WorkerProcess:
     def alive(self) -> bool:
         return self._popen.poll() is None
 
+    def effort(self) -> tuple[object, ...] | None:
+        """What changes while the process computes or reads; None while it waits for a disk, or is gone.
+
+        For the time before the first message, when a worker cannot say that it is alive.
+        """
+        import psutil
+
+        try:
+            process = psutil.Process(self.pid)
+            if process.status() == psutil.STATUS_DISK_SLEEP:
+                return None
+            return tuple(process.cpu_times())
+        except psutil.Error:
+            return None
+
     def send(self, request: Request) -> None:
         """Never blocks: a thread writes, so that a worker that reads no more is seen to be silent.
 
