@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -82,7 +83,10 @@ def run(*command: str) -> str:
     """One of the project's commands, as it was installed."""
     name, *arguments = command
     program = str(Path(sys.executable).with_name(name))
-    done = subprocess.run([*GUARD, program, *arguments], capture_output=True, text=True, check=False)
+    # As in a login session: without a name, glibc asks its local cache daemon for the user's by a Unix socket.
+    environment = {"LOGNAME": "tester", "USER": "tester", **os.environ}
+    command = (*GUARD, program, *arguments)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}: {done.stderr}"
     return done.stdout
 
