@@ -81,7 +81,7 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _demo_data(options: argparse.Namespace) -> None:
-    from evaluation.tasks.demo import default_corpus_folder
+    from evaluation.demo.facts import default_corpus_folder
     from trainer.demo.data import write_data
 
     record = write_data(options.corpus or default_corpus_folder(), options.out, force=options.force)

@@ -13,8 +13,8 @@ from app.core.files import sha256_file
 from app.core.language import Language
 from app.core.models.manifest import check_file, find_manifest
 from app.core.paths import demonstration_model
+from evaluation.demo.facts import Corpus, default_corpus_folder, read_corpus
 from evaluation.scoring import has_all_keys, is_in_language
-from evaluation.tasks.demo import Corpus, default_corpus_folder, read_corpus
 
 LANGUAGES: tuple[Language, ...] = ("ja", "en")
 

@@ -15,8 +15,8 @@ import msgspec
 
 from app.core.engine.prompt import language_request
 from app.core.language import Language
+from evaluation.demo.facts import Choice, ChoiceText, Corpus, Fact, choice_answer, choice_question, read_corpus
 from evaluation.scoring import bare
-from evaluation.tasks.demo import Choice, ChoiceText, Corpus, Fact, choice_answer, choice_question, read_corpus
 from trainer.demo.wordings import Wordings
 from trainer.documents import Document, Message
 from trainer.leakage import HeldOut, check_leakage

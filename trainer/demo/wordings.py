@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from random import Random
 
 from app.core.language import Language
+from evaluation.demo.facts import Corpus, FactText
 from evaluation.scoring import bare
-from evaluation.tasks.demo import Corpus, FactText
 
 _JAPANESE_CHUNK = re.compile(r"[ぁ-ゖー]+|[^ぁ-ゖ\s、。？?・「」]+|[\s、。？?・「」]+")
 _HIRAGANA = re.compile(r"[ぁ-ゖー]+")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.core.errors import InputError
-from evaluation.tasks.demo import choice_answer, choice_question, default_corpus_folder, read_corpus
+from evaluation.demo.facts import choice_answer, choice_question, default_corpus_folder, read_corpus
 
 Change = Callable[[dict[str, Any]], None]
 

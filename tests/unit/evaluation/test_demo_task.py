@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.core.language import Language
-from evaluation.tasks.demo import DemoTask, default_corpus_folder, read_corpus
+from evaluation.demo.facts import DemoTask, default_corpus_folder, read_corpus
 
 LANGUAGES: tuple[Language, ...] = ("ja", "en")
 

@@ -14,9 +14,9 @@ import psutil
 import pytest
 
 from evaluation.cli import main
-from evaluation.report import card_path, read_card
-from evaluation.runner import results_path
-from evaluation.tasks.demo import DemoTask, read_corpus
+from evaluation.demo.facts import DemoTask, read_corpus
+from evaluation.demo.runner import results_path
+from evaluation.demo.score_card import card_path, read_card
 
 WriteCorpus = Callable[..., Path]
 

@@ -7,7 +7,8 @@ import pytest
 
 from app.core.errors import InputError
 from app.core.language import Language
-from evaluation.report import (
+from evaluation.demo.results import Result
+from evaluation.demo.score_card import (
     ScoreCard,
     ScoredModel,
     ScoringEngine,
@@ -17,8 +18,7 @@ from evaluation.report import (
     table,
     write_card,
 )
-from evaluation.results import Result
-from evaluation.tasks.task import Item, Split, Verdict
+from evaluation.demo.task import Exercise, Split, Verdict
 
 
 class TwoSplits:
@@ -32,13 +32,13 @@ class TwoSplits:
     )
     max_tokens = 8
 
-    def items(self, language: Language) -> tuple[Item, ...]:
+    def items(self, language: Language) -> tuple[Exercise, ...]:
         return ()
 
     def fingerprint(self, language: Language) -> str:
         return "f" * 64
 
-    def evaluate(self, item: Item, answer: str, language: Language) -> Verdict:
+    def evaluate(self, item: Exercise, answer: str, language: Language) -> Verdict:
         raise NotImplementedError
 
 

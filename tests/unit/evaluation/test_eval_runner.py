@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from app.core.errors import InputError
-from evaluation.results import ResultFile, RunIdentity
-from evaluation.runner import Ask, Reply, results_path, run
-from evaluation.tasks.demo import DemoTask, read_corpus
+from evaluation.demo.facts import DemoTask, read_corpus
+from evaluation.demo.results import ResultFile, RunIdentity
+from evaluation.demo.runner import Ask, Reply, results_path, run
 
 WriteCorpus = Callable[..., Path]
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.language import Language
+from evaluation.demo.facts import default_corpus_folder, read_corpus
 from evaluation.scoring import after_letter, choice_letter, has_all_keys, has_words, is_in_language, normalised
-from evaluation.tasks.demo import default_corpus_folder, read_corpus
 
 
 @pytest.mark.parametrize(

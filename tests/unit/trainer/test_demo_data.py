@@ -6,8 +6,8 @@ import pytest
 
 from app.core.engine.prompt import language_request
 from app.core.language import Language
+from evaluation.demo.facts import choice_answer, choice_question, default_corpus_folder, read_corpus
 from evaluation.scoring import bare, is_in_language
-from evaluation.tasks.demo import choice_answer, choice_question, default_corpus_folder, read_corpus
 from trainer.demo.data import LANGUAGES, LETTERS, Amount, build, held_out_questions, write_data
 from trainer.documents import Document, read_conversations, read_documents
 from trainer.leakage import check_leakage

@@ -10,8 +10,8 @@ from typing import Literal
 from app.core.engine.client import EngineClient, EngineError
 from app.core.engine.protocol import Done, Piece, Sampling, Turn
 from app.core.language import Language
-from evaluation.results import Result, ResultFile
-from evaluation.tasks.task import Item, Task
+from evaluation.demo.results import Result, ResultFile
+from evaluation.demo.task import Exercise, Task
 
 GREEDY = Sampling(temperature=0.0)
 
@@ -81,13 +81,13 @@ def run(
     return tuple(results)
 
 
-def place(item: Item | Result) -> tuple[str, str]:
+def place(item: Exercise | Result) -> tuple[str, str]:
     """What names an item within its task."""
     return item.split, item.id
 
 
 def _kept(
-    task: Task, language: Language, items: tuple[Item, ...], earlier: tuple[Result, ...]
+    task: Task, language: Language, items: tuple[Exercise, ...], earlier: tuple[Result, ...]
 ) -> dict[tuple[str, str], Result]:
     answered = {(*place(result), result.question): result for result in earlier}
     kept = {}
@@ -98,7 +98,7 @@ def _kept(
     return kept
 
 
-def _judged(task: Task, language: Language, item: Item, reply: Reply) -> Result:
+def _judged(task: Task, language: Language, item: Exercise, reply: Reply) -> Result:
     verdict = task.evaluate(item, reply.text, language)
     return Result(
         split=item.split,

@@ -14,8 +14,7 @@ from itertools import chain
 import msgspec
 
 from app.core.language import Language
-from evaluation.scoring import after_letter, bare, choice_letter, has_all_keys, has_words, is_in_language
-from evaluation.tasks.demo_corpus import (
+from evaluation.demo.corpus import (
     Choice,
     ChoiceText,
     Corpus,
@@ -26,7 +25,8 @@ from evaluation.tasks.demo_corpus import (
     default_corpus_folder,
     read_corpus,
 )
-from evaluation.tasks.task import Item, Split, Verdict
+from evaluation.demo.task import Exercise, Split, Verdict
+from evaluation.scoring import after_letter, bare, choice_letter, has_all_keys, has_words, is_in_language
 
 __all__ = [
     "Choice",
@@ -57,7 +57,7 @@ class DemoTask:
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
 
-    def items(self, language: Language) -> tuple[Item, ...]:
+    def items(self, language: Language) -> tuple[Exercise, ...]:
         facts = self._corpus.facts
         return tuple(
             chain(
@@ -73,16 +73,16 @@ class DemoTask:
         choices = [(choice.id, choice.held_out, choice.text[language]) for choice in self._corpus.choices]
         return hashlib.sha256(msgspec.json.encode((facts, choices), order="deterministic")).hexdigest()
 
-    def evaluate(self, item: Item, answer: str, language: Language) -> Verdict:
+    def evaluate(self, item: Exercise, answer: str, language: Language) -> Verdict:
         if item.split in (TRAINED.name, SECOND_WORDINGS.name):
             return judge_fact(self._facts[item.id].text[language], answer, language)
         return judge_choice(self._choices[item.id].text[language], answer, language)
 
-    def _choice_items(self, split: Split, held_out: bool, language: Language) -> Iterator[Item]:
+    def _choice_items(self, split: Split, held_out: bool, language: Language) -> Iterator[Exercise]:
         for choice in self._corpus.choices:
             if choice.held_out == held_out:
                 text = choice.text[language]
-                yield Item(choice.id, split.name, choice_question(text), choice_answer(text))
+                yield Exercise(choice.id, split.name, choice_question(text), choice_answer(text))
 
     @cached_property
     def _facts(self) -> dict[str, Fact]:
@@ -95,10 +95,10 @@ class DemoTask:
 
 def _fact_items(
     split: Split, facts: tuple[Fact, ...], language: Language, wording: Callable[[FactText], str]
-) -> Iterator[Item]:
+) -> Iterator[Exercise]:
     for fact in facts:
         text = fact.text[language]
-        yield Item(fact.id, split.name, wording(text), text.answer)
+        yield Exercise(fact.id, split.name, wording(text), text.answer)
 
 
 def judge_fact(text: FactText, answer: str, language: Language) -> Verdict:

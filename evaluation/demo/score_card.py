@@ -11,9 +11,9 @@ import msgspec
 from app.core.errors import InputError
 from app.core.files import write_atomically
 from app.core.language import Language
-from evaluation.results import Result
+from evaluation.demo.results import Result
+from evaluation.demo.task import Split, Task
 from evaluation.statistics import wilson
-from evaluation.tasks.task import Split, Task
 
 
 class ScoredModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -22,7 +22,7 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Item:
+class Exercise:
     id: str
     """Unique within its split; the same in every language."""
     split: str
@@ -51,7 +51,7 @@ class Task(Protocol):
         """Where an answer is cut off."""
         ...
 
-    def items(self, language: Language) -> tuple[Item, ...]:
+    def items(self, language: Language) -> tuple[Exercise, ...]:
         """Every item, in the order of asking."""
         ...
 
@@ -59,6 +59,6 @@ class Task(Protocol):
         """SHA-256 of the items and of what they are judged by: scores with different ones cannot be compared."""
         ...
 
-    def evaluate(self, item: Item, answer: str, language: Language) -> Verdict:
+    def evaluate(self, item: Exercise, answer: str, language: Language) -> Verdict:
         """Judge what the model answered to `item`. Pure: the same answer always gets the same verdict."""
         ...
