@@ -43,12 +43,7 @@ def _record(one: Item, values: dict[str, Any]) -> Record:
 
 
 def settings(**facts: Any) -> Settings:
-    known: dict[str, Any] = {
-        "how": "letter",
-        "template": "plain_five_choice_ja",
-        "template_sha256": "t" * 64,
-        "chat": True,
-    }
+    known: dict[str, Any] = {"how": "letter", "template": "plain", "template_sha256": "t" * 64, "chat": True}
     return Settings(**(known | facts))
 
 
