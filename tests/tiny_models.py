@@ -43,12 +43,13 @@ def tiny_gguf(
     quant: str | None = None,
     template: str | None = CHATML,
     name: str = "tiny",
+    broken: bool = False,
 ) -> Path:
     """Write a qwen2 file to `path` and return it.
 
     `quant` is None (F32) or a type that gguf itself can write: F16, BF16, Q8_0, Q4_0 …; `vocabulary` beyond the 259
     real tokens is filled with unused ones; `hidden` is a multiple of 64 (four heads, two of them for keys and values).
-    `template=None` leaves the chat template out.
+    `template=None` leaves the chat template out. A `broken` file loads, and its logits are no numbers.
     """
     import gguf
     import numpy as np
@@ -59,6 +60,8 @@ def tiny_gguf(
     _write_keys(writer, name, context_length, layers, hidden, file_type)
     _write_tokenizer(writer, vocabulary, template)
     for tensor, values in _weights(vocabulary, layers, hidden, seed):
+        if broken and tensor == "output_norm.weight":
+            values = np.full_like(values, np.nan)
         if values.ndim == 1 or quant is None:
             writer.add_tensor(tensor, values)
         elif quant == "F16":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from app.core.engine.protocol import Sampling
 
 _OUT_OF_ROOM, _ABORTED = 1, 2  # what llama_decode returns
 _GGML_TYPE_F32 = 0
-_LOGITS_BYTES = 64 * 1024 * 1024  # llama.cpp holds them twice: where they are computed, and where they are read
+LOGITS_BYTES = 64 * 1024 * 1024  # llama.cpp holds them twice: where they are computed, and where they are read
 
 Abort = Callable[[], bool]
 
@@ -120,19 +121,23 @@ class Model:
         self._abort_callback = api.ggml_abort_callback(self._on_node)
         self._piece_buffer = ctypes.create_string_buffer(256)
         self.ubatch = ubatch
-        self._context = self._new_context(context_length, threads, outputs=1, ubatch=ubatch)
+        self._context = self.open_context(context_length, threads, outputs=1, ubatch=ubatch)
         if not self._context:
             self.close()
             raise OutOfMemoryError("the context cannot be allocated")
         self._memory = api.llama_get_memory(self._context)
         self.context_length = int(api.llama_n_ctx(self._context))
 
-    def _new_context(self, context_length: int, threads: int, *, outputs: int, ubatch: int, exact: bool = False) -> Any:
+    def open_context(
+        self, context_length: int, threads: int, *, outputs: int, ubatch: int, sequences: int = 1, exact: bool = False
+    ) -> Any:
+        """A further context of this model, or None; `llama_free` it before the model is closed."""
         parameters = api.llama_context_default_params()
         parameters.n_ctx = context_length
         parameters.n_batch = parameters.n_ubatch = ubatch
         # Logits at one position are enough to choose a token; at every position they would take ubatch x vocabulary.
         parameters.n_outputs_max = outputs
+        parameters.n_seq_max, parameters.kv_unified = sequences, sequences > 1
         parameters.n_threads = parameters.n_threads_batch = threads
         parameters.abort_callback = self._abort_callback
         parameters.no_perf = True
@@ -265,6 +270,15 @@ class Model:
         reason = "the context is full" if result == _OUT_OF_ROOM else f"llama_decode returned {result}"
         raise LlamaError(reason)
 
+    @contextmanager
+    def aborting(self, abort: Abort) -> Iterator[None]:
+        """Ask `abort` before each node of what is computed meanwhile, in any context of this model."""
+        self._abort = abort
+        try:
+            yield
+        finally:
+            self._abort = _never
+
     def _on_node(self, _data: object) -> bool:
         self.nodes_run += 1
         return self._abort()
@@ -272,39 +286,48 @@ class Model:
     def logits(self, tokens: Sequence[int], first: int, *, exact: bool, threads: int, abort: Abort) -> Iterator[bytes]:
         """Logits from position `first` on, in parts: float32, together of the shape (tokens - first, vocabulary).
 
-        They are evaluated in a context of their own, so many at a time that their logits stay within `_LOGITS_BYTES`.
+        They are evaluated in a context of their own, so many at a time that their logits stay within `LOGITS_BYTES`.
         Raises LlamaError, also when `abort` said so.
         """
         row = self.vocabulary * ctypes.sizeof(ctypes.c_float)
-        step = min(max(1, _LOGITS_BYTES // row), self.ubatch, len(tokens))
-        context = self._new_context(len(tokens), threads, outputs=step, ubatch=step, exact=exact)
+        step = min(max(1, LOGITS_BYTES // row), self.ubatch, len(tokens))
+        context = self.open_context(len(tokens), threads, outputs=step, ubatch=step, exact=exact)
         if not context:
             raise OutOfMemoryError("the context cannot be allocated")
         batch = api.llama_batch_init(step, 0, 1)
-        self._abort = abort
         try:
-            for start in range(0, len(tokens), step):
-                part = tokens[start : start + step]
-                wanted = _fill(batch, part, start, first)
-                if result := api.llama_decode(context, batch):
-                    raise LlamaError(f"llama_decode returned {result}")
-                if wanted:
-                    yield ctypes.string_at(api.llama_get_logits(context), wanted * row)
+            with self.aborting(abort):
+                for start in range(0, len(tokens), step):
+                    part = tokens[start : start + step]
+                    wanted = _fill(batch, part, start, first)
+                    if result := api.llama_decode(context, batch):
+                        raise LlamaError(f"llama_decode returned {result}")
+                    if wanted:
+                        yield ctypes.string_at(api.llama_get_logits(context), wanted * row)
         finally:
-            self._abort = _never
             api.llama_batch_free(batch)
             api.llama_free(context)
 
     def sampler(self, sampling: Sampling) -> Sampler:
-        return Sampler(self._context, sampling)
+        return Sampler(self._context, sampling, self)
+
+    def grammar(self, text: str) -> Any:
+        """llama.cpp's sampler for a grammar in GBNF. Raises LlamaError for what is none."""
+        sampler = api.llama_sampler_init_grammar(self._vocab, text.encode("utf-8"), b"root")
+        if not sampler:
+            raise LlamaError("llama.cpp cannot read this grammar")
+        return sampler
 
 
 class Sampler:
-    """llama.cpp's chain of samplers; greedy when the temperature is 0."""
+    """llama.cpp's chain of samplers; greedy when the temperature is 0. `grammar` (GBNF) limits what it chooses."""
 
-    def __init__(self, context: Any, sampling: Sampling) -> None:
+    def __init__(self, context: Any, sampling: Sampling, model: Model, grammar: str | None = None) -> None:
         self._context = context
+        limit = model.grammar(grammar) if grammar is not None else None
         self._chain: Any = api.llama_sampler_chain_init(api.llama_sampler_chain_default_params())
+        if limit:
+            self._add(limit)
         if sampling.repeat_penalty != 1.0:
             self._add(api.llama_sampler_init_penalties(64, sampling.repeat_penalty, 0.0, 0.0))
         if sampling.temperature <= 0:
@@ -319,9 +342,9 @@ class Sampler:
     def _add(self, sampler: Any) -> None:
         api.llama_sampler_chain_add(self._chain, sampler)
 
-    def next(self) -> int:
-        """The token after the last evaluated one; it is remembered for the repetition penalty."""
-        return int(api.llama_sampler_sample(self._chain, self._context, -1))
+    def next(self, index: int = -1) -> int:
+        """The token after the last evaluated one, or after that at `index` of the last batch; it is remembered."""
+        return int(api.llama_sampler_sample(self._chain, self._context, index))
 
     def close(self) -> None:
         api.llama_sampler_free(self._chain)

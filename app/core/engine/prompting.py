@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.core.engine import prompt
-from app.core.engine.protocol import Failed, Generate, Turn
+from app.core.engine.protocol import Conversation, Encoded, Failed, Generate, Turn
 from app.core.engine.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -52,10 +52,43 @@ class Prompter:
         except prompt.TemplateError as error:
             raise Refusal("bad_template", f"The prompt cannot be written: {error}.") from error
 
-    def _continued(self, text: str) -> Prompt:
+    def encoded(self, request_id: int, conversation: Conversation) -> Encoded:
+        """The tokens of a conversation with none and with each of its answers, whatever their number.
+
+        An answer is tokenized together with what precedes it, since tokens may reach over the boundary. Raises Refusal.
+        """
+        tokens: Callable[[str], list[int]]
+        if conversation.prompt is not None:
+            text, tokens = conversation.prompt, self._open_ended
+        else:
+            text = self._rendered(request_id, conversation)
+
+            def tokens(text: str) -> list[int]:
+                return self._model.tokenize(text, parse_special=True)
+
+        prompt = tokens(text)
+        if not prompt:
+            raise Refusal("bad_request", "Nothing was asked.")
+        answers = [turn.content for turn in self._defused([Turn("assistant", one) for one in conversation.answers])]
+        return Encoded(prompt=tuple(prompt), answers=tuple(tuple(tokens(text + answer)) for answer in answers))
+
+    def _rendered(self, request_id: int, conversation: Conversation) -> str:
+        if not conversation.messages or conversation.messages[-1].role != "user":
+            raise Refusal("bad_request", "The last message of a request must be a question.")
+        try:
+            return self._render(request_id, self._defused(conversation.messages))
+        except prompt.TemplateError as error:
+            raise Refusal("bad_template", f"The prompt cannot be written: {error}.") from error
+
+    def _open_ended(self, text: str) -> list[int]:
+        """A text that goes on: with what the model puts before every text, without what it puts behind it."""
         tokens = self._model.tokenize(text, parse_special=True, add_special=True)
         if self._model.adds_end:
-            tokens.pop()  # The text goes on.
+            tokens.pop()
+        return tokens
+
+    def _continued(self, text: str) -> Prompt:
+        tokens = self._open_ended(text)
         if not tokens:
             raise Refusal("bad_request", "Nothing was asked.")
         if len(tokens) >= self._model.context_length:

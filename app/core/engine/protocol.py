@@ -2,8 +2,9 @@
 
 The worker speaks first, with `Hello`. Every request carries an `id`; every event that answers it repeats that id, so
 that what a cancelled request still sends is never taken for the next one's. A request ends with exactly one of
-`Loaded`, `Unloaded`, `Done`, `Report`, `Tokens`, `Written` or `Failed`. `Cancel` is answered by the end of the request
-it cancels. A busy worker sends an event (at least `Alive`) four times a second; silence means that it hangs.
+`Loaded`, `Unloaded`, `Done`, `Report`, `Tokens`, `Conversations`, `Scores`, `Completions`, `Written` or `Failed`.
+`Cancel` is answered by the end of the request it cancels. A busy worker sends an event (at least `Alive`) four times a
+second; silence means that it hangs.
 """
 
 from __future__ import annotations
@@ -98,6 +99,52 @@ class Logits(_Message, tag="logits", frozen=True):
     """With attention in 32 bits, so that only the weights' own rounding is left; by default as answers are computed."""
 
 
+class Conversation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What comes before an answer, and answers: `messages` for the chat template, or `prompt` as it is."""
+
+    messages: tuple[Turn, ...] = ()
+    prompt: str | None = None
+    answers: tuple[str, ...] = ()
+
+
+class Encode(_Message, tag="encode", frozen=True):
+    """The tokens of conversations, each with none and with each of its answers: as they are evaluated, never cut."""
+
+    id: int
+    conversations: tuple[Conversation, ...]
+
+
+class TokenSequence(msgspec.Struct, frozen=True, array_like=True):
+    tokens: tuple[int, ...]
+    first: int
+    """The position from which on probabilities are asked for."""
+
+
+class Score(_Message, tag="score", frozen=True):
+    """The probabilities of tokens in many sequences; what they begin with alike is evaluated once."""
+
+    id: int
+    sequences: tuple[TokenSequence, ...]
+    prefix: tuple[int, ...] = ()
+    """What every sequence begins with; kept evaluated for the next request that has the same."""
+    together: bool = True
+    """False: each sequence by itself."""
+
+
+class Complete(_Message, tag="complete", frozen=True):
+    """Answers to many prompts at once, each `samples` times, sample i drawn with `sampling.seed + i`."""
+
+    id: int
+    prompts: tuple[tuple[int, ...], ...]
+    prefix: tuple[int, ...] = ()
+    """What every prompt begins with."""
+    sampling: Sampling = Sampling()
+    samples: int = 1
+    max_tokens: int = 512
+    grammar: str | None = None
+    """GBNF: nothing else is written."""
+
+
 class Quantize(_Message, tag="quantize", frozen=True):
     """Write `source` (an unquantized GGUF file) to `target` with llama.cpp's recipe of that name, such as Q4_K_M."""
 
@@ -113,7 +160,9 @@ class Shutdown(_Message, tag="shutdown", frozen=True):
     pass
 
 
-Request = Load | Generate | Cancel | Unload | Status | Tokenize | Logits | Quantize | Shutdown
+Request = (
+    Load | Generate | Cancel | Unload | Status | Tokenize | Logits | Encode | Score | Complete | Quantize | Shutdown
+)
 
 # --- events -----------------------------------------------------------------------------------------------------------
 
@@ -204,6 +253,43 @@ class Tokens(_Message, tag="tokens", frozen=True):
     tokens: tuple[int, ...]
 
 
+class Encoded(msgspec.Struct, frozen=True, array_like=True):
+    prompt: tuple[int, ...]
+    answers: tuple[tuple[int, ...], ...]
+    """The tokens of prompt and answer together, one for each answer."""
+
+
+class Conversations(_Message, tag="conversations", frozen=True):
+    id: int
+    encoded: tuple[Encoded, ...]
+
+
+class Continuation(msgspec.Struct, frozen=True, array_like=True):
+    logprobs: tuple[float, ...]
+    """Nats, of each token from `first` on."""
+    greedy: bool
+    """Whether each of them was the most likely one."""
+
+
+class Scores(_Message, tag="scores", frozen=True):
+    id: int
+    continuations: tuple[Continuation | None, ...]
+    """One for each sequence; None where a logit is no number."""
+
+
+class Completion(msgspec.Struct, frozen=True, array_like=True):
+    text: str
+    reason: Literal["stop", "length"]
+    tokens: int
+
+
+class Completions(_Message, tag="completions", frozen=True):
+    """The answers, prompt by prompt in order."""
+
+    id: int
+    completions: tuple[Completion, ...]
+
+
 class Written(_Message, tag="written", frozen=True):
     id: int
     path: str
@@ -250,7 +336,23 @@ class Failed(_Message, tag="failed", frozen=True):
         return self.message
 
 
-Event = Hello | Loading | Loaded | Reading | Piece | Done | Unloaded | Report | Tokens | Written | Alive | Failed
+Event = (
+    Hello
+    | Loading
+    | Loaded
+    | Reading
+    | Piece
+    | Done
+    | Unloaded
+    | Report
+    | Tokens
+    | Conversations
+    | Scores
+    | Completions
+    | Written
+    | Alive
+    | Failed
+)
 
 T = TypeVar("T")
 

@@ -22,13 +22,12 @@ from app.core.engine.protocol import (
     Load,
     Loaded,
     Loading,
-    Logits,
     ModelInfo,
     Quantize,
     Report,
-    Tokenize,
 )
 from app.core.engine.refusal import Refusal
+from app.core.engine.tools import Tools
 from app.core.errors import InputError
 from app.core.models.gguf_header import GgufHeader, read_header
 
@@ -44,6 +43,7 @@ class _Loaded:
     model: Model
     info: ModelInfo
     prompter: Prompter
+    tools: Tools
     nodes_per_batch: int
 
 
@@ -85,6 +85,7 @@ class Session:
 
     def close(self) -> None:
         if self._loaded is not None:
+            self._loaded.tools.close()
             self._loaded.model.close()
             self._loaded = None
 
@@ -118,7 +119,8 @@ class Session:
         if self._is_cancelled(request.id):
             model.close()
             raise Refusal("cancelled", "Loading was cancelled.")
-        self._loaded = _Loaded(model, info, prompter, nodes)
+        tools = Tools(model, header, prompter, threads, self._is_cancelled)
+        self._loaded = _Loaded(model, info, prompter, tools, nodes)
         return Loaded(id=request.id, model=info)
 
     def _repack(self) -> bool:
@@ -178,33 +180,10 @@ class Session:
         finally:
             self._running = None
 
-    def tokenize(self, request: Tokenize) -> tuple[int, ...]:
-        return tuple(self._need_model().model.tokenize(request.text, parse_special=request.parse_special))
-
-    def write_logits(self, request: Logits) -> None:
-        from app.core.engine.llama import LlamaError
-
-        loaded = self._need_model()
-        if not request.tokens or not all(0 <= token < loaded.model.vocabulary for token in request.tokens):
-            raise Refusal("bad_request", "These tokens are not in the model's vocabulary.")
-        if not 0 <= request.first < len(request.tokens):
-            raise Refusal("bad_request", f"There is no position {request.first} among {len(request.tokens)} tokens.")
-        try:
-            with Path(request.path).open("wb") as file:
-                for part in loaded.model.logits(
-                    request.tokens,
-                    request.first,
-                    exact=request.exact,
-                    threads=loaded.info.threads,
-                    abort=lambda: self._is_cancelled(request.id),
-                ):
-                    file.write(part)
-        except LlamaError as error:
-            if self._is_cancelled(request.id):
-                raise Refusal("cancelled", "The request was stopped.") from error
-            raise Refusal("compute_failed", f"llama.cpp could not go on: {error}.") from error
-        except OSError as error:
-            raise Refusal("compute_failed", f"{request.path} cannot be written: {error.strerror}.") from error
+    @property
+    def tools(self) -> Tools:
+        """Raises Refusal where no model is loaded."""
+        return self._need_model().tools
 
     def quantize(self, request: Quantize) -> None:
         from app.core.engine import quantizer

@@ -19,6 +19,10 @@ from app.core.engine import protocol, selftest
 from app.core.engine.protocol import (
     Alive,
     Cancel,
+    Complete,
+    Completions,
+    Conversations,
+    Encode,
     Event,
     Failed,
     Generate,
@@ -28,6 +32,8 @@ from app.core.engine.protocol import (
     ProtocolError,
     Quantize,
     Request,
+    Score,
+    Scores,
     Shutdown,
     Status,
     Tokenize,
@@ -116,10 +122,16 @@ class Worker:
             case Status():
                 return session.report(request.id)
             case Tokenize():
-                return Tokens(id=request.id, tokens=session.tokenize(request))
+                return Tokens(id=request.id, tokens=session.tools.tokenize(request))
             case Logits():
-                session.write_logits(request)
+                session.tools.write_logits(request)
                 return Written(id=request.id, path=request.path)
+            case Encode():
+                return Conversations(id=request.id, encoded=session.tools.encode(request))
+            case Score():
+                return Scores(id=request.id, continuations=session.tools.score(request))
+            case Complete():
+                return Completions(id=request.id, completions=session.tools.complete(request))
             case Quantize():
                 session.quantize(request)
                 return Written(id=request.id, path=request.target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -42,6 +43,45 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     sha256: str
 
 
+class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was asked of the file before its release."""
+
+    name: str
+    passed: bool
+    reason: str
+    """A sentence."""
+
+
+class ScoredRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A run of the evaluation that scored the file."""
+
+    task: str
+    language: Language
+    how: str
+    """letter, option, generate, paper or paper-fixed."""
+    n: int
+    correct: int
+    accuracy: float
+    interval_95: tuple[float, float]
+    """Wilson's."""
+    items_sha256: str
+    """Of the run's items.jsonl."""
+    llama_cpp_commit: str
+    """Of the engine that scored it."""
+    baseline_model_sha256: str = ""
+    """Of the file that it was compared with; empty without one."""
+    baseline_items_sha256: str = ""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether the file may ship, and why: what `inro-eval gate` said last."""
+
+    passed: bool
+    conditions: tuple[Condition, ...]
+    runs: tuple[ScoredRun, ...]
+    thresholds_sha256: str
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`examples` are questions that the model can answer, offered to the person who opens an empty window.
 
@@ -70,6 +110,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     verification: dict[str, float] = {}
     not_compared: tuple[str, ...] = ()
     score_cards: tuple[ScoreCardReference, ...] = ()
+    verdict: Verdict | None = None
 
 
 def manifest_path(model: Path) -> Path:
@@ -94,15 +135,22 @@ def find_manifest(model: Path) -> Manifest | None:
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
-    write_atomically(path, msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+    """Raises InputError for one that is too large to be read again."""
+    data = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+    if len(data) > MAX_MANIFEST_BYTES:
+        raise InputError(f"{path} would be larger than a manifest can be.")
+    write_atomically(path, data)
 
 
-def check_file(manifest: Manifest, model: Path) -> None:
-    """Raises CheckRefused unless `model`, and its parts beside it, are byte for byte what the manifest describes."""
+def check_file(manifest: Manifest, model: Path, on_bytes: Callable[[int], None] | None = None) -> None:
+    """Raises CheckRefused unless `model`, and its parts beside it, are byte for byte what the manifest describes.
+
+    `on_bytes` is told how many bytes each step read.
+    """
     first = Part(file=model.name, file_bytes=manifest.file_bytes, sha256=manifest.sha256)
     for part in (first, *manifest.parts):
         path = model.parent / part.file
         if Path(part.file).name != part.file or not path.is_file():
             raise CheckRefused(f"{part.file}, which the manifest names, is not beside {model.name}.")
-        if path.stat().st_size != part.file_bytes or sha256_file(path) != part.sha256:
+        if path.stat().st_size != part.file_bytes or sha256_file(path, on_bytes) != part.sha256:
             raise CheckRefused(f"{part.file} is not the file its manifest describes: it was changed or is incomplete.")
