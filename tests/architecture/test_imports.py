@@ -24,8 +24,8 @@ FORBIDDEN = {
     "converter": (*QT, *ENGINE, "trainer"),
     "trainer": (*QT, *ENGINE),
 }
-# The worker's, with the engine inside; the converter's writer imports the second when it quantizes.
-NOT_IMPORTED = {"app.core.engine.llama", "app.core.engine.quantizer"}
+# The worker's, with the engine inside; the converter's writer imports the last when it quantizes.
+NOT_IMPORTED = {"app.core.engine.llama", "app.core.engine.sequences", "app.core.engine.quantizer"}
 
 PROGRAM = """
 import importlib, sys

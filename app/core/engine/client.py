@@ -21,15 +21,9 @@ from app.core.engine.protocol import (
     AUTO,
     Alive,
     Cancel,
-    Complete,
-    Completion,
     Completions,
-    Continuation,
-    Conversation,
     Conversations,
     Done,
-    Encode,
-    Encoded,
     Event,
     Failed,
     FailureCode,
@@ -47,13 +41,11 @@ from app.core.engine.protocol import (
     Report,
     Request,
     Sampling,
-    Score,
     Scores,
     Shutdown,
     Status,
     Tokenize,
     Tokens,
-    TokenSequence,
     Turn,
     Unload,
     Unloaded,
@@ -197,53 +189,6 @@ class EngineClient:
         target = str(path.absolute())
         event = self._ask(lambda n: Logits(id=n, tokens=tuple(tokens), path=target, first=first, exact=exact))
         assert isinstance(event, Written)
-
-    def encode(self, conversations: Sequence[Conversation]) -> tuple[Encoded, ...]:
-        """The tokens of conversations with none and with each of their answers; nothing is cut to fit a context."""
-        event = self._ask(lambda number: Encode(id=number, conversations=tuple(conversations)))
-        assert isinstance(event, Conversations)
-        return event.encoded
-
-    def score(
-        self, sequences: Sequence[TokenSequence], prefix: Sequence[int] = (), *, together: bool = True
-    ) -> tuple[Continuation | None, ...]:
-        """The log-probabilities (nats) of each sequence's tokens from its `first` on; None where one is no number.
-
-        All begin with `prefix`, which ends before each `first`. The same call gives the same bits at any time.
-        """
-        event = self._ask(
-            lambda n: Score(id=n, prefix=tuple(prefix), sequences=tuple(sequences), together=together),
-        )
-        assert isinstance(event, Scores)
-        return event.continuations
-
-    def complete(
-        self,
-        prompts: Sequence[Sequence[int]],
-        prefix: Sequence[int] = (),
-        *,
-        sampling: Sampling = GREEDY,
-        samples: int = 1,
-        max_tokens: int = 512,
-        grammar: str | None = None,
-    ) -> tuple[Completion, ...]:
-        """`samples` answers to each prompt (tokens), all written side by side; prompt by prompt in order.
-
-        `grammar` is GBNF. The same call gives the same answers at any time.
-        """
-        event = self._ask(
-            lambda n: Complete(
-                id=n,
-                prefix=tuple(prefix),
-                prompts=tuple(map(tuple, prompts)),
-                sampling=sampling,
-                samples=samples,
-                max_tokens=max_tokens,
-                grammar=grammar,
-            )
-        )
-        assert isinstance(event, Completions)
-        return event.completions
 
     def quantize(self, source: Path, target: Path, recipe: str, *, weighted: bool = False) -> None:
         """Write `source` with llama.cpp's recipe of that name; an incomplete `target` may be left by a failure."""
