@@ -93,6 +93,7 @@ def build_manifest(facts: Facts, target: Path) -> Manifest:
         verification=found.figures if found else earlier.verification if earlier else {},
         not_compared=found.skipped if found else earlier.not_compared if earlier else (),
         score_cards=tuple(_score_card(path, sha256, target) for path in facts.score_cards),
+        verdict=earlier.verdict if earlier else None,
     )
 
 

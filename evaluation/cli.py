@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 from app.core.command import run as run_command
-from evaluation.commands import run, score, tasks
+from evaluation.commands import compare, export, gate, leakage, quantization_loss, report, run, score, speed, tasks
 
-COMMANDS = (run, score, tasks)
+COMMANDS = (compare, export, gate, leakage, quantization_loss, report, run, score, speed, tasks)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

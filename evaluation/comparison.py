@@ -6,13 +6,15 @@ item has the same id in both languages.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluation.statistics import Interval, detectable_difference, holm, mcnemar, paired_bootstrap
 
 ALPHA = 0.05
 POWER = 0.8
+PLANNED_DISCORDANCE = 0.1
+"""Share of items that one run alone gets right, assumed for planning."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Outcome:
     category: str | None = None
     prohibited: bool | None = None
     """Whether it chose a prohibited option (禁忌); None where the item has none."""
+    multiple: bool | None = None
+    """Whether several options are right; None where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class CategoryComparison:
     name: str
     result: Paired
     p_holm: float
-    """p adjusted for the number of categories."""
+    """p adjusted for the number of groups that are compared with it."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,13 @@ class Comparison:
     accuracy: Paired
     detectable: float | None
     """The smallest true difference in accuracy that so many items would show with 80 % power, at the discordance that
-    was seen; None where none would."""
+    was seen: after the fact, since it comes from the very outcomes that are compared. None where none would."""
+    detectable_planned: float | None
+    """The same at PLANNED_DISCORDANCE, which is known before any outcome: for planning."""
     categories: tuple[CategoryComparison, ...]
     """In order of the names; items without a category, or with a different one in each run, are in none."""
+    answers: tuple[CategoryComparison, ...]
+    """`multiple` and `single`: items with several right options, and with one."""
     prohibited: Paired | None
     """Items with a prohibited option, counted where it was chosen; None without such items."""
     only_in_a: tuple[str, ...]
@@ -88,8 +96,10 @@ def compare(a: Iterable[Outcome], b: Iterable[Outcome], seed: int, names: tuple[
         name_a=names[0],
         name_b=names[1],
         accuracy=accuracy,
-        detectable=_detectable(accuracy),
-        categories=_categories(pairs, seed),
+        detectable=_detectable(accuracy.n, discordance(accuracy)),
+        detectable_planned=_detectable(accuracy.n, PLANNED_DISCORDANCE),
+        categories=_groups(pairs, seed, lambda outcome: outcome.category),
+        answers=_groups(pairs, seed, _answers),
         prohibited=_prohibited(pairs, seed),
         only_in_a=tuple(sorted(runs[0].outcomes.keys() - runs[1].outcomes.keys() - contradictory)),
         only_in_b=tuple(sorted(runs[1].outcomes.keys() - runs[0].outcomes.keys() - contradictory)),
@@ -133,17 +143,27 @@ def _paired(pairs: Sequence[tuple[bool, bool]], seed: int) -> Paired:
     )
 
 
-def _detectable(accuracy: Paired) -> float | None:
-    if not accuracy.n:
-        return None
-    return detectable_difference(accuracy.n, (accuracy.only_a + accuracy.only_b) / accuracy.n, POWER)
+def discordance(result: Paired) -> float:
+    """The share of items that one run alone was counted for; 0 without items."""
+    return (result.only_a + result.only_b) / result.n if result.n else 0.0
 
 
-def _categories(pairs: Sequence[tuple[Outcome, Outcome]], seed: int) -> tuple[CategoryComparison, ...]:
+def _detectable(n: int, discordance: float) -> float | None:
+    return detectable_difference(n, discordance, POWER) if n else None
+
+
+def _answers(outcome: Outcome) -> str | None:
+    return None if outcome.multiple is None else "multiple" if outcome.multiple else "single"
+
+
+def _groups(
+    pairs: Sequence[tuple[Outcome, Outcome]], seed: int, name: Callable[[Outcome], str | None]
+) -> tuple[CategoryComparison, ...]:
     members: dict[str, list[tuple[bool, bool]]] = {}
     for one, other in pairs:
-        if one.category is not None and one.category == other.category:
-            members.setdefault(one.category, []).append((one.correct, other.correct))
+        group = name(one)
+        if group is not None and group == name(other):
+            members.setdefault(group, []).append((one.correct, other.correct))
     names = sorted(members)
     results = [_paired(members[name], seed) for name in names]
     adjusted = holm([result.p for result in results])
@@ -174,8 +194,12 @@ def sentences(comparison: Comparison) -> list[str]:
     ]
     if comparison.categories and len(lines) == 1:
         lines.append(f"no difference shown in any of {len(comparison.categories)} categories (Holm)")
+    if len(comparison.answers) > 1:
+        lines += [_answers_words(group, named) for group in comparison.answers]
     if comparison.prohibited:
         lines.append(_prohibited_words(comparison.prohibited, named))
+    if comparison.accuracy.n:
+        lines.append(_power_words(comparison))
     lines += [f"{len(ids)} items {what}: {_some(ids)}" for what, ids in _left_out(comparison, named) if ids]
     return lines
 
@@ -191,7 +215,11 @@ def verdict(comparison: Comparison) -> str:
     if comparison.detectable is None:
         limit = "so few items differ that no difference could have been shown"
     else:
-        limit = f"a true difference of {100 * comparison.detectable:.1f} points would be found with 80 % power"
+        points = 100 * comparison.detectable
+        limit = (
+            f"at the discordance seen, so after the fact, a true difference of {points:.1f} points would be found with "
+            "80 % power"
+        )
     return f"no difference shown, {facts}; {limit}"
 
 
@@ -225,6 +253,27 @@ def _prohibited_words(result: Paired, names: tuple[str, str]) -> str:
     if result.p >= ALPHA:
         return f"{counts}: no difference shown, {_p(result.p)}"
     return f"{counts}: {names[0] if result.difference > 0 else names[1]} more often, {_p(result.p)}"
+
+
+def _answers_words(group: CategoryComparison, names: tuple[str, str]) -> str:
+    what = {"single": "one right option", "multiple": "several right options"}[group.name]
+    result = "no difference shown" if group.p_holm >= ALPHA else f"{_better(group.result, names)} better"
+    numbers = f"{_numbers(group.result)}, {_p(group.p_holm)} after Holm's correction over both"
+    return f"items with {what}, n = {group.result.n:,}: {result}, {numbers}"
+
+
+def _power_words(comparison: Comparison) -> str:
+    """What so many items can show: as it turned out, and as it is known before."""
+    accuracy = comparison.accuracy
+    seen, planned = (
+        "none" if value is None else f"{100 * value:.1f} points"
+        for value in (comparison.detectable, comparison.detectable_planned)
+    )
+    return (
+        f"the smallest true difference that {accuracy.n:,} items would show with 80 % power: {seen} at the discordance "
+        f"of these runs ({100 * discordance(accuracy):.1f} %; computed after the fact, it adds nothing to p); "
+        f"{planned} at {100 * PLANNED_DISCORDANCE:.0f} %, for planning"
+    )
 
 
 def _left_out(comparison: Comparison, names: tuple[str, str]) -> list[tuple[str, tuple[str, ...]]]:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from evaluation.tally import Marked
 
 MOST_PROHIBITED = 3
@@ -94,6 +96,49 @@ def by_year(marked: Sequence[Marked]) -> tuple[YearResult, ...]:
     return tuple(_year(year, years[year]) for year in sorted(years))
 
 
+class PartReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A `Part` as it is written down."""
+
+    points: float
+    possible: float
+    line: int
+    line_of: int
+    reached: bool
+
+
+class YearReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A `YearResult` as it is written down."""
+
+    year: str
+    required: PartReport
+    general: PartReport
+    prohibited: int
+    complete: bool
+    passed: bool
+
+    @property
+    def judged(self) -> bool:
+        """Whether questions of both parts were asked; without, `passed` says nothing."""
+        return self.required.possible > 0 and self.general.possible > 0
+
+
+def report(result: YearResult) -> YearReport:
+    return YearReport(
+        year=result.year,
+        required=_part_report(result.required),
+        general=_part_report(result.general),
+        prohibited=result.prohibited,
+        complete=result.complete,
+        passed=result.passed,
+    )
+
+
+def _part_report(part: Part) -> PartReport:
+    return PartReport(
+        points=part.points, possible=part.possible, line=part.line.least, line_of=part.line.of, reached=part.reached
+    )
+
+
 def _year(year: str, parts: dict[bool, list[Marked]]) -> YearResult:
     lines = PASS_LINES[year]
     prohibited = sum(bool(set(one.chosen) & set(one.item.prohibited)) for part in parts.values() for one in part)
@@ -104,14 +149,16 @@ def _part(marked: Sequence[Marked], line: Line) -> Part:
     return Part(sum(one.item.points for one in marked if one.right), sum(one.item.points for one in marked), line)
 
 
-def sentence(result: YearResult) -> str:
+def sentence(result: YearReport) -> str:
     """The result of one year in words."""
     parts = [
         f"required {_words(result.required)}",
         f"general and clinical {_words(result.general)}",
         f"prohibited options chosen {result.prohibited} (at most {MOST_PROHIBITED})",
     ]
-    if result.complete:
+    if not result.judged:
+        verdict = "no verdict, since no question of one part was asked"
+    elif result.complete:
         verdict = "passed" if result.passed else "not passed"
     else:
         verdict = "shares enough to pass" if result.passed else "shares not enough to pass"
@@ -119,6 +166,6 @@ def sentence(result: YearResult) -> str:
     return f"{result.year}: {', '.join(parts)}: {verdict}"
 
 
-def _words(part: Part) -> str:
+def _words(part: PartReport) -> str:
     share = f"{100 * part.points / part.possible:.1f} %" if part.possible else "-"
-    return f"{part.points:g} of {part.possible:g} points, {share} (at least {100 * part.line.share:.1f} %)"
+    return f"{part.points:g} of {part.possible:g} points, {share} (at least {100 * part.line / part.line_of:.1f} %)"

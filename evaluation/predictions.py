@@ -37,6 +37,11 @@ class Prediction:
     file: str
     line: int
 
+    @property
+    def text(self) -> str:
+        """Whichever was recorded."""
+        return (self.response if self.response is not None else self.prediction) or ""
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -119,7 +124,7 @@ def _two_answers(number: str, first: Prediction, second: Prediction, files: Sequ
 
 
 def is_empty(prediction: Prediction) -> bool:
-    return not (prediction.response or prediction.prediction or "").strip()
+    return not prediction.text.strip()
 
 
 def chosen(prediction: Prediction, item: Item, digits: bool = False) -> tuple[int, ...] | None:

@@ -12,8 +12,11 @@ from app.core.language import Language
 from evaluation.items import Item
 from evaluation.statistics import wilson
 
-State = Literal["answered", "unreadable", "empty", "missing"]
-"""Of the answer to one question; only `answered` can be right."""
+State = Literal["answered", "unreadable", "empty", "missing", "too_long", "failed"]
+"""Of the answer to one question; only `answered` can be right.
+
+Recorded answers can be `empty` or `missing`; a question of a run can be `too_long` to be asked, or its engine `failed`.
+"""
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,14 @@ class Marked:
     item: Item
     state: State
     chosen: tuple[int, ...] = ()
+    verdict: bool | None = None
+    """What a rule said that does not compare positions, as the published one, which compares texts."""
 
     @property
     def right(self) -> bool:
-        """All right options and no other."""
-        return self.state == "answered" and self.chosen == self.item.answers
+        """All right options and no other, unless there is a verdict."""
+        agrees = self.chosen == self.item.answers if self.verdict is None else self.verdict
+        return self.state == "answered" and agrees
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,19 +81,23 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     """`single` and `multiple`: by the number of right options."""
     answered: int
     unreadable: tuple[str, ...]
-    """Ids of answers that name no option clearly. They count as wrong, as do empty and missing ones."""
+    """Ids of answers that name no option clearly. They count as wrong, as do the next four."""
     empty: tuple[str, ...]
     missing: tuple[str, ...]
+    too_long: tuple[str, ...] = ()
+    """Ids of questions that were not asked, since they do not fit into the model's context."""
+    failed: tuple[str, ...] = ()
+    """Ids of questions of which the engine died, or whose logits are no numbers."""
     unknown: tuple[str, ...]
     """Ids of answers to no question that was asked. They count for nothing."""
 
 
-def score(task: str, language: Language, marked: Sequence[Marked], unknown: Iterable[str]) -> Score:
+def score(task: str, language: Language, marked: Sequence[Marked], unknown: Iterable[str] = ()) -> Score:
     """Raises ValueError without any question."""
     total = group("all", marked)
-    states = {
-        state: tuple(m.item.id for m in marked if m.state == state) for state in ("unreadable", "empty", "missing")
-    }
+    without: dict[State, list[str]] = {}
+    for one in marked:
+        without.setdefault(one.state, []).append(one.item.id)
     return Score(
         task=task,
         language=language,
@@ -103,9 +113,11 @@ def score(task: str, language: Language, marked: Sequence[Marked], unknown: Iter
         years=groups(marked, lambda item: item.year),
         answers=groups(marked, lambda item: "single" if len(item.answers) == 1 else "multiple"),
         answered=sum(one.state == "answered" for one in marked),
-        unreadable=states["unreadable"],
-        empty=states["empty"],
-        missing=states["missing"],
+        unreadable=tuple(without.get("unreadable", ())),
+        empty=tuple(without.get("empty", ())),
+        missing=tuple(without.get("missing", ())),
+        too_long=tuple(without.get("too_long", ())),
+        failed=tuple(without.get("failed", ())),
         unknown=tuple(sorted(unknown)),
     )
 
@@ -126,6 +138,20 @@ def group(name: str, marked: Sequence[Marked]) -> Group:
         points=sum(one.item.points for one in right),
         points_possible=sum(one.item.points for one in marked),
         human_accuracy=sum(humans) / len(humans) if humans else None,
+    )
+
+
+def whole(score: Score) -> Group:
+    """All questions of a score as one group."""
+    return Group(
+        name="all",
+        n=score.n,
+        correct=score.correct,
+        accuracy=score.accuracy,
+        interval_95=score.interval_95,
+        points=score.points,
+        points_possible=score.points_possible,
+        human_accuracy=score.human_accuracy,
     )
 
 
@@ -152,23 +178,13 @@ _HEADINGS = ("", "correct", "accuracy", "95 % interval", "points", "examinees")
 
 def table(score: Score) -> str:
     """The score for a person, with the sentences without which its numbers would mislead."""
-    total = Group(
-        name="all",
-        n=score.n,
-        correct=score.correct,
-        accuracy=score.accuracy,
-        interval_95=score.interval_95,
-        points=score.points,
-        points_possible=score.points_possible,
-        human_accuracy=score.human_accuracy,
-    )
     parts: Mapping[str, Sequence[Group]] = {"answers": score.answers, "year": score.years, "category": score.categories}
-    rows = [_HEADINGS, _row("all", total)]
+    rows = [_HEADINGS, _row("all", whole(score))]
     for part, members in parts.items():
         if len(members) > 1:
             rows += [_row(f"{part} {member.name}", member) for member in members]
     return "\n".join(
-        [f"{score.task} ({score.language}), {score.n:,} questions", "", *_aligned(rows), "", *_remarks(score)]
+        [f"{score.task} ({score.language}), {score.n:,} questions", "", *aligned(rows), "", *_remarks(score)]
     )
 
 
@@ -189,6 +205,8 @@ def _remarks(score: Score) -> list[str]:
         "Answers that name no option clearly, counted as wrong": score.unreadable,
         "Empty answers, counted as wrong": score.empty,
         "Questions without an answer, counted as wrong": score.missing,
+        "Questions too long for the model's context, not asked and counted as wrong": score.too_long,
+        "Questions of which the engine died, counted as wrong": score.failed,
         "Answers to questions that are not in the data": score.unknown,
     }
     remarks = [f"{what}: {len(ids)} ({_some(ids)})." for what, ids in told.items() if ids]
@@ -201,7 +219,7 @@ def _some(ids: Sequence[str]) -> str:
     return ", ".join(ids[:5]) + (" …" if len(ids) > 5 else "")
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Columns of equal width on a terminal, where a Japanese character takes two places."""
     widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     return [

@@ -3,40 +3,48 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.core.command import print_json
-from app.core.errors import CheckRefused, InputError, UserFacingError
-from evaluation.commands.common import positive, progress
+from app.core.errors import InputError
+from evaluation.commands.common import positive
+from evaluation.commands.score import add_selection
 
 if TYPE_CHECKING:
-    from app.core.engine.client import EngineClient
-    from app.core.language import Language
     from evaluation.commands.common import Commands
-    from evaluation.demo.results import Result, ResultFile
-    from evaluation.demo.score_card import ScoreCard
-    from evaluation.demo.task import Task
 
-TASKS = ("demo",)
+_HOW = ("letter", "option", "generate", "paper", "paper-fixed")
 
 
 def add(commands: Commands) -> None:
     run = commands.add_parser(
         "run",
-        help="ask a model every item of a task and write its score card",
-        description="Ask a model every item of a task, one question at a time and without chance, and write "
-        "DIR/items.jsonl (every answer) and DIR/score_card.json. A run that was stopped goes on where it was when the "
-        "same command is given again.",
+        help="ask a model all questions of a task",
+        description="Ask a model all questions of a task and write DIR/items.jsonl (every question, as it ends) and "
+        "DIR/result.json. A run that was stopped goes on with --resume, to the same numbers.",
     )
-    run.add_argument("--model", metavar="FILE", type=Path, required=True, help="a GGUF file")
-    run.add_argument("--task", choices=TASKS, required=True)
+    run.add_argument("--model", metavar="FILE", type=Path, help="a GGUF file")
+    run.add_argument("--task", metavar="TASK", required=True, help="one of those that `inro-eval tasks` lists")
+    run.add_argument("--data", metavar="PATH", type=Path, help="the task's folder, or its one file")
     run.add_argument("--lang", choices=("ja", "en"), required=True, help="the language of the questions")
-    run.add_argument("-o", "--out", metavar="DIR", type=Path, required=True, help="where the results are written")
-    run.add_argument("--corpus", metavar="DIR", type=Path, help="the folder of the demonstration corpus")
+    run.add_argument("-o", "--out", metavar="DIR", type=Path, required=True, help="where the run is written")
+    run.add_argument("--how", choices=_HOW, default="letter", help="the way of scoring; letter by default")
+    _add_wording(run)
+    _add_writing(run)
+    add_selection(run)
+    run.add_argument("--limit", metavar="N", type=positive, help="ask N of the questions, drawn with the seed")
+    run.add_argument("--context", metavar="N", type=positive, help="tokens; by default at most 4,096")
     run.add_argument("--threads", metavar="N", type=positive, help="by default the physical cores")
-    run.add_argument(
+    run.add_argument("--backend", choices=("engine", "openai"), default="engine", help="openai: a server, with --url")
+    run.add_argument("--url", help="of an OpenAI-compatible server, such as http://127.0.0.1:8080")
+    run.add_argument("--served-model", metavar="NAME", help="which of the server's models; by default its only one")
+    earlier = run.add_mutually_exclusive_group()
+    earlier.add_argument("--resume", action="store_true", help="go on with the run in DIR, if it is this very run")
+    earlier.add_argument("--fresh", action="store_true", help="discard earlier results in DIR (--task demo only)")
+    run.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    demo = run.add_argument_group("for --task demo")
+    demo.add_argument("--corpus", metavar="DIR", type=Path, help="the folder of the demonstration corpus")
+    demo.add_argument(
         "--require",
         metavar="SPLIT=FRACTION",
         type=_requirement,
@@ -44,9 +52,54 @@ def add(commands: Commands) -> None:
         default=[],
         help="exit with 1 if the accuracy of this split is below the fraction, such as trained=0.95; repeatable",
     )
-    run.add_argument("--fresh", action="store_true", help="discard earlier results in DIR instead of going on")
-    run.add_argument("--json", action="store_true", help="print the score card as one JSON object")
     run.set_defaults(command=_run)
+
+
+def _add_wording(run: argparse.ArgumentParser) -> None:
+    run.add_argument(
+        "--template",
+        metavar="NAME|FILE",
+        help="plain, steps, sections or sections_steps, a template's own name, or a file with one; "
+        "by default as the way of scoring needs",
+    )
+    run.add_argument(
+        "--templates",
+        metavar="FILE",
+        type=Path,
+        help="a file of templates, of which --template names one: .toml, or the published harness's .py",
+    )
+    run.add_argument("--plain", action="store_true", help="without the model's own chat template")
+    run.add_argument("--shots", metavar="K", type=int, default=0, help="examples before each question; 0 by default")
+    run.add_argument("--shuffle", action="store_true", help="put the options in another order, drawn with the seed")
+    run.add_argument(
+        "--permutations",
+        metavar="N",
+        type=positive,
+        default=1,
+        help="ask each question N times, the options moved on by one each time, and average",
+    )
+    run.add_argument("--seed", metavar="N", type=int, default=0, help="of all that is drawn; 0 by default")
+
+
+def _add_writing(run: argparse.ArgumentParser) -> None:
+    writing = run.add_argument_group("for --how generate")
+    writing.add_argument("--steps", action="store_true", help="ask for reasoning first; also with paper, paper-fixed")
+    writing.add_argument("--grammar", action="store_true", help="let the model write letters only")
+    writing.add_argument(
+        "--samples", metavar="K", type=positive, default=1, help="answers to each question, of which most agree"
+    )
+    writing.add_argument("--temperature", metavar="T", type=_temperature, help="0; 0.7 with several --samples")
+    writing.add_argument("--max-tokens", metavar="N", type=positive, help="of an answer: 128; 512 with --steps")
+
+
+def _temperature(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 10:
+        raise argparse.ArgumentTypeError(f"{text} is no temperature from 0 to 10")
+    return value
 
 
 def _requirement(text: str) -> tuple[str, float]:
@@ -61,84 +114,22 @@ def _requirement(text: str) -> tuple[str, float]:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from evaluation.demo.score_card import card_path, shortfalls, table
+    if options.backend == "openai":
+        if not options.url or options.model:
+            raise InputError("--backend openai needs --url, and takes no --model: the server has its own.")
+    elif options.model is None or options.url:
+        raise InputError("Name the model file with --model (and --backend openai where a server is asked, with --url).")
+    if options.task == "demo":
+        from evaluation.commands.run_demo import run_demo
 
-    task = _task(options.task, options.corpus)
-    required = dict(options.require)
-    known = [split.name for split in task.splits]
-    if unknown := [name for name in required if name not in known]:
-        raise InputError(f"{task.name} has no split {unknown[0]}; it has {', '.join(known)}.")
-    card = _score(task, options.lang, options)
-    if options.json:
-        import msgspec
+        if options.backend == "openai" or options.how != "letter":
+            raise InputError("--task demo is asked in its own way: leave out --how and --backend.")
+        run_demo(options)
+        return
+    from evaluation.commands.run_benchmark import run_benchmark
 
-        print_json(msgspec.to_builtins(card))
-    else:
-        print(table(card))
-        print(f"\nScore card: {card_path(options.out)}")
-    if failed := shortfalls(card, required):
-        raise CheckRefused(" ".join(failed))
-
-
-def _task(name: str, corpus: Path | None) -> Task:
-    from evaluation.demo.facts import DemoTask, default_corpus_folder, read_corpus
-
-    assert name in TASKS
-    return DemoTask(read_corpus(corpus or default_corpus_folder()))
-
-
-def _score(task: Task, language: Language, options: argparse.Namespace) -> ScoreCard:
-    from app.core.engine.client import EngineClient
-    from evaluation.demo.results import ResultFile, RunIdentity
-    from evaluation.demo.runner import results_path
-    from evaluation.demo.score_card import ScoredModel, ScoringEngine, card_path, score_card, write_card
-
-    sha256 = _sha256(options.model)
-    with EngineClient() as engine:
-        hello = engine.start()
-        identity = RunIdentity(
-            model_sha256=sha256,
-            task=task.name,
-            language=language,
-            max_tokens=task.max_tokens,
-            llama_cpp_commit=hello.llama_cpp_commit,
-        )
-        file = ResultFile(results_path(options.out), identity)
-        if not options.fresh:
-            file.read()  # Refuse another run's folder before a large model is loaded.
-        model = engine.load(options.model, threads=options.threads)
-        if options.fresh:
-            file.remove()
-        # A card of earlier answers must not stand beside those that come now.
-        card_path(options.out).unlink(missing_ok=True)
-        results = _ask_all(engine, task, language, file, options.out)
-    card = score_card(
-        task,
-        language,
-        ScoredModel(file=options.model.name, sha256=sha256, description=model.description),
-        ScoringEngine(llama_cpp_commit=hello.llama_cpp_commit, llama_cpp_python=hello.llama_cpp_python),
-        results,
-    )
-    write_card(card_path(options.out), card)
-    return card
-
-
-def _sha256(model: Path) -> str:
-    from app.core.files import sha256_file
-
-    with progress("reading the file", model.stat().st_size, "B") as advance:
-        return sha256_file(model, advance)
-
-
-def _ask_all(
-    engine: EngineClient, task: Task, language: Language, file: ResultFile, folder: Path
-) -> tuple[Result, ...]:
-    from evaluation.demo.runner import engine_ask, run
-
-    total = len(task.items(language))
-    try:
-        with progress(f"{task.name} {language}", total) as advance:
-            return run(task, language, file, engine_ask(engine, task.max_tokens), lambda: advance(1))
-    except (KeyboardInterrupt, UserFacingError):
-        print(f"The answers so far are kept in {folder}; the same command goes on from there.", file=sys.stderr)
-        raise
+    if options.data is None:
+        raise InputError(f"--task {options.task} needs --data: the folder that holds its files.")
+    if options.fresh or options.corpus or options.require:
+        raise InputError("--fresh, --corpus and --require are for --task demo; choose a new folder for a new run.")
+    run_benchmark(options)

@@ -11,6 +11,8 @@ from evaluation.commands.common import positive, show
 if TYPE_CHECKING:
     from evaluation.commands.common import Commands
 
+HOW = ("letters", "generate", "paper", "paper-fixed")
+
 
 def add(commands: Commands) -> None:
     score = commands.add_parser(
@@ -31,6 +33,12 @@ def add(commands: Commands) -> None:
     )
     score.add_argument("--system", metavar="NAME", help="in folders, only the files called …_NAME.jsonl")
     add_selection(score)
+    score.add_argument(
+        "--how",
+        choices=HOW,
+        help="read every answer strictly as letters, as free text (generate), or by the published rule, with its "
+        "defects (paper) or without (paper-fixed); by default a prediction as letters and a response as free text",
+    )
     score.add_argument("--json", action="store_true", help="print the score as one JSON object")
     score.set_defaults(command=_score)
 
@@ -47,5 +55,7 @@ def _score(options: argparse.Namespace) -> None:
     from evaluation.tasks.loading import Selection
 
     selection = Selection(not options.with_pictures, tuple(options.years), options.options)
-    output = score_predictions(options.task, options.data, options.lang, options.predictions, selection, options.system)
+    output = score_predictions(
+        options.task, options.data, options.lang, options.predictions, selection, options.system, options.how
+    )
     show(output, options.json)

@@ -49,6 +49,17 @@ _NAMES = {
 }
 
 
+def refuse_earlier(*paths: Path) -> None:
+    """Raises InputError if a run left any of these files: no run goes on with another one's, or replaces them, unless a
+    person says so."""
+    for path in paths:
+        if path.exists():
+            raise InputError(
+                f"{path.parent} holds results already: add --resume to go on with them, if they are of this very run, "
+                "add --fresh to discard them, or choose another folder."
+            )
+
+
 class ResultFile:
     """The file at `path`, for the run that `identity` describes."""
 
@@ -88,7 +99,7 @@ class ResultFile:
             yield append
 
     def _check(self, first: bytes) -> None:
-        way_out = "choose another folder, or add --fresh to discard them"
+        way_out = "choose another folder, or use --fresh, which discards them"
         try:
             found = msgspec.json.decode(first, type=RunIdentity)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

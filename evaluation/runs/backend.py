@@ -32,7 +32,7 @@ class AnswerScore:
     logprob: float
     """Nats: of the answer after its prompt, summed over its tokens, among all texts. Finite."""
     tokens: int
-    """How many tokens the sum goes over: those that are not the same for every answer of the question."""
+    """How many tokens the sum goes over: from where the first answer of the question departs from the prompt's own."""
     greedy: bool
     """Whether each of them was the most likely one."""
 
@@ -51,6 +51,8 @@ class Decoding:
     max_tokens: int
     temperature: float = 0.0
     seed: int = 0
+    stop: tuple[str, ...] = ()
+    """An answer ends before the first of them."""
     grammar: str | None = None
     """GBNF."""
     samples: int = 1
@@ -75,7 +77,7 @@ class Refused:
 
 
 class Backend(Protocol):
-    """Both methods return one outcome for each question, in order; what ends the run raises UserFacingError.
+    """`score` and `write` return one outcome for each question, in order; what ends the run raises UserFacingError.
 
     The same call gives the same outcome, whatever was asked before.
     """
@@ -85,6 +87,17 @@ class Backend(Protocol):
 
     @property
     def engine(self) -> RunEngine: ...
+
+    def share(self, prompts: Sequence[Prompt]) -> None:
+        """Evaluate what these prompts, a sample of those to come, begin with only once."""
+        ...
+
+    def groups(self, asked: Sequence[Sequence[Question]], decoding: Decoding | None) -> Sequence[range]:
+        """Which neighbours are best asked together: places in `asked`, which holds the questions about each item.
+
+        They are to be written, or scored where `decoding` is None. The same groups come from the same arguments.
+        """
+        ...
 
     def score(self, questions: Sequence[Question]) -> Sequence[Scored | Refused]: ...
 

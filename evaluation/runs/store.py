@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
 from app.core.errors import InputError
+from app.core.files import write_atomically
 from evaluation.runs.records import Record, RunIdentity
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 ITEMS = "items.jsonl"
 RESULT = "result.json"
@@ -76,3 +81,88 @@ def _records(path: Path, file: BinaryIO) -> Iterator[Record]:
             yield record
         if len(seen) > _RECORDS_AT_MOST:
             raise InputError(f"{path} holds more than {_RECORDS_AT_MOST:,} questions.")
+
+
+class RunFile:
+    """The file of a run that is going on. Held for one process; every record is in the system's hands when appended."""
+
+    def __init__(self, path: Path, kept: tuple[Record, ...], lock: BaseFileLock) -> None:
+        self.kept = kept
+        self._lock, self._file = lock, path.open("ab")
+
+    def append(self, record: Record) -> None:
+        self._file.write(msgspec.json.encode(record) + b"\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        with self._file:
+            os.fsync(self._file.fileno())
+        self._lock.release()
+
+    def __enter__(self) -> RunFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def start_run(folder: Path, identity: RunIdentity, *, resume: bool) -> RunFile:
+    """A new run in `folder`, or with `resume` the one that is there, which must be the same one.
+
+    Raises InputError where there is a run and none was to be resumed, where it is another one, and where another
+    process is at it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = _locked(folder)
+    try:
+        path = folder / ITEMS
+        kept: tuple[Record, ...] = ()
+        if path.exists():
+            if not resume:
+                raise InputError(
+                    f"{folder} holds a run already: add --resume to go on with it, or choose another folder."
+                )
+            run = read_run(folder)
+            _check_same(run, identity)
+            kept = run.records
+        (folder / RESULT).unlink(missing_ok=True)  # An earlier end must not stand beside what comes now.
+        # Without the line that a kill left unfinished, which would spoil the next one.
+        lines = [msgspec.json.encode(line) + b"\n" for line in (identity, *kept)]
+        write_atomically(path, b"".join(lines))
+        return RunFile(path, kept, lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _locked(folder: Path) -> BaseFileLock:
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(f"Another inro-eval is running in {folder}.") from None
+    return lock
+
+
+def _check_same(run: Run, identity: RunIdentity) -> None:
+    other = list(_differences(run.identity, identity))
+    if other:
+        raise InputError(
+            f"{run.folder} holds another run (other {', '.join(other)}): give its command, or choose another folder."
+        )
+
+
+def _differences(found: RunIdentity, wanted: RunIdentity) -> Iterator[str]:
+    """The names of what is not the same, for a person."""
+    for field in found.__struct_fields__:
+        one, other = getattr(found, field), getattr(wanted, field)
+        if one == other:
+            continue
+        if field == "settings":
+            yield from (
+                name.replace("_", " ") for name in one.__struct_fields__ if getattr(one, name) != getattr(other, name)
+            )
+        else:
+            yield {"data_sha256": "questions", "items": "number of questions"}.get(field, field)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 from app.core.engine import protocol
 from app.core.engine.process import WorkerProcess, obituary, worker_command
@@ -100,7 +101,7 @@ class EngineClient:
         self._current: int | None = None
         self._lock = threading.Lock()
 
-    def __enter__(self) -> EngineClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

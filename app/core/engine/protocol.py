@@ -141,6 +141,7 @@ class Complete(_Message, tag="complete", frozen=True):
     sampling: Sampling = Sampling()
     samples: int = 1
     max_tokens: int = 512
+    stop: tuple[str, ...] = ()
     grammar: str | None = None
     """GBNF: nothing else is written."""
 

@@ -12,11 +12,12 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
 from llama_cpp import llama_cpp as api
+from msgspec import structs
 
 from app.core.engine.branches import Node, Tree, packed
 from app.core.engine.generation import TextStream
 from app.core.engine.llama import LOGITS_BYTES, Abort, LlamaError, Model, OutOfMemoryError, Sampler
-from app.core.engine.protocol import Completion, Continuation, Sampling, TokenSequence
+from app.core.engine.protocol import Complete, Completion, Continuation, TokenSequence
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,44 +107,38 @@ class SequenceContext:
 
     # --- texts --------------------------------------------------------------------------------------------------------
 
-    def complete(
-        self,
-        prefix: Sequence[int],
-        prompts: Sequence[Sequence[int]],
-        sampling: Sampling,
-        samples: int,
-        max_tokens: int,
-        grammar: str | None,
-        abort: Abort,
-    ) -> list[Completion]:
-        """`samples` answers to each prompt, sample i drawn with `sampling.seed + i`; prompt by prompt in order.
+    def complete(self, request: Complete, abort: Abort) -> list[Completion]:
+        """The answers, prompt by prompt in order.
 
-        Every prompt is longer than `prefix` and begins with it. Raises LlamaError, also when `abort` said so.
+        Every prompt is longer than the prefix and begins with it. Raises LlamaError, also when `abort` said so.
         """
         answers: list[_Answer] = []
+        prompts = request.prompts
         with self._model.aborting(abort):
-            self._hold(prefix)
-            for group in self._groups(prefix, prompts, samples, max_tokens):
+            self._hold(request.prefix)
+            for group in self._groups(request):
                 own = [
-                    _Answer(len(prompts[number]), _room(self._model, prompts[number], max_tokens), sample)
+                    _Answer(len(prompts[number]), self._answer_room(request, number), sample, TextStream(request.stop))
                     for number in group
-                    for sample in range(samples)
+                    for sample in range(request.samples)
                 ]
-                paths = [prompts[number] for number in group for _ in range(samples)]
-                self._write(paths, own, sampling, grammar)
+                paths = [prompts[number] for number in group for _ in range(request.samples)]
+                self._write(paths, own, request)
                 self._forget(len(paths))
                 answers += own
         return [Completion(text=answer.text, reason=answer.reason, tokens=answer.count) for answer in answers]
 
-    def _groups(
-        self, prefix: Sequence[int], prompts: Sequence[Sequence[int]], samples: int, max_tokens: int
-    ) -> list[range]:
+    def _answer_room(self, request: Complete, number: int) -> int:
+        return min(request.max_tokens, self._model.context_length - len(request.prompts[number]))
+
+    def _groups(self, request: Complete) -> list[range]:
         """Neighbouring prompts whose answers fit into the cache beside each other; at least one."""
-        free = self.cells - len(prefix)
+        prompts, samples = request.prompts, request.samples
+        free = self.cells - len(request.prefix)
         groups: list[range] = []
         start, taken = 0, 0
         for number, prompt in enumerate(prompts):
-            need = len(prompt) - len(prefix) + samples * _room(self._model, prompt, max_tokens)
+            need = len(prompt) - len(request.prefix) + samples * self._answer_room(request, number)
             full = taken + need > free or (number + 1 - start) * samples > _MOST_SEQUENCES
             if number > start and full:
                 groups.append(range(start, number))
@@ -151,21 +146,12 @@ class SequenceContext:
             taken += need
         return [*groups, range(start, len(prompts))]
 
-    def _write(
-        self, paths: Sequence[Sequence[int]], answers: Sequence[_Answer], sampling: Sampling, grammar: str | None
-    ) -> None:
+    def _write(self, paths: Sequence[Sequence[int]], answers: Sequence[_Answer], request: Complete) -> None:
         samplers: list[Sampler] = []
         try:
             for answer in answers:
-                seeded = Sampling(
-                    temperature=sampling.temperature,
-                    top_k=sampling.top_k,
-                    top_p=sampling.top_p,
-                    min_p=sampling.min_p,
-                    repeat_penalty=sampling.repeat_penalty,
-                    seed=sampling.seed + answer.sample,
-                )
-                samplers.append(Sampler(self._context, seeded, self._model, grammar))
+                sampling = structs.replace(request.sampling, seed=request.sampling.seed + answer.sample)
+                samplers.append(Sampler(self._context, sampling, self._model, request.grammar))
 
             def first_tokens(outputs: Sequence[_Output]) -> None:
                 for output in outputs:
@@ -242,10 +228,6 @@ class SequenceContext:
             api.llama_memory_seq_rm(self._memory, number + 1, -1, -1)
 
 
-def _room(model: Model, prompt: Sequence[int], max_tokens: int) -> int:
-    return min(max_tokens, model.context_length - len(prompt))
-
-
 class _Takers:
     """Who wants which probability at which node, and what came of it."""
 
@@ -300,11 +282,11 @@ class _Answer:
     room: int
     """Tokens it may have."""
     sample: int
+    stream: TextStream
     last: int = 0
     count: int = 0
     ended: bool = False
     reason: Literal["stop", "length"] = "stop"
-    _stream: TextStream = field(default_factory=TextStream)
     _pieces: list[str] = field(default_factory=list)
 
     def take(self, token: int, model: Model) -> None:
@@ -314,13 +296,15 @@ class _Answer:
             self._end("stop")
             return
         self.last, self.count = token, self.count + 1
-        self._pieces.append(self._stream.push(model.piece(token)))
-        if self.count >= self.room:
+        self._pieces.append(self.stream.push(model.piece(token)))
+        if self.stream.stopped:
+            self._end("stop")
+        elif self.count >= self.room:
             self._end("length")
 
     def _end(self, reason: Literal["stop", "length"]) -> None:
         self.ended, self.reason = True, reason
-        self._pieces.append(self._stream.finish())
+        self._pieces.append(self.stream.finish())
 
     @property
     def text(self) -> str:

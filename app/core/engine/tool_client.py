@@ -54,6 +54,7 @@ class ToolClient(EngineClient):
         sampling: Sampling = GREEDY,
         samples: int = 1,
         max_tokens: int = 512,
+        stop: Sequence[str] = (),
         grammar: str | None = None,
     ) -> tuple[Completion, ...]:
         """`samples` answers to each prompt (tokens), all written side by side; prompt by prompt in order.
@@ -68,6 +69,7 @@ class ToolClient(EngineClient):
                 sampling=sampling,
                 samples=samples,
                 max_tokens=max_tokens,
+                stop=tuple(stop),
                 grammar=grammar,
             )
         )

@@ -96,17 +96,7 @@ class Tools:
         if not request.prompts:
             return ()
         with self._computing(request.id):
-            return tuple(
-                self._sequences().complete(
-                    request.prefix,
-                    request.prompts,
-                    request.sampling,
-                    request.samples,
-                    request.max_tokens,
-                    request.grammar,
-                    lambda: self._cancelled(request.id),
-                )
-            )
+            return tuple(self._sequences().complete(request, lambda: self._cancelled(request.id)))
 
     # --- parts --------------------------------------------------------------------------------------------------------
 

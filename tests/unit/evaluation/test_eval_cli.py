@@ -81,7 +81,7 @@ def test_a_requirement_that_is_not_met_ends_with_1(
 ) -> None:
     words = arguments(tiny_model, write_corpus(), tmp_path / "scores")
     assert main([*words, "--require", "trained=0"]) == 0
-    assert main([*words, "--require", "trained=0.95", "--require", "choices_trained=0"]) == 1
+    assert main([*words, "--require", "trained=0.95", "--require", "choices_trained=0", "--resume"]) == 1
     assert "error: trained: 0 of 3 right, but at least 95.0% is required." in capsys.readouterr().err
     assert card_path(tmp_path / "scores").is_file()
 
@@ -106,20 +106,47 @@ def test_wrong_input_is_one_sentence_and_2(
     assert told.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", [["--require", "trained"], ["--require", "trained=95"], ["--threads", "0"]])
+@pytest.mark.parametrize(
+    "words", [["--require", "trained"], ["--require", "trained=95"], ["--threads", "0"], ["--resume", "--fresh"]]
+)
 def test_wrong_use_is_2(tiny_model: Path, write_corpus: WriteCorpus, tmp_path: Path, words: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([*arguments(tiny_model, write_corpus(), tmp_path / "scores"), *words])
     assert caught.value.code == 2
 
 
-def test_fresh_discards_what_another_run_left(
-    tiny_model: Path, write_corpus: WriteCorpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("more", [[], ["--lang", "ja"]])
+def test_results_are_neither_continued_nor_replaced_unless_told_to(
+    tiny_model: Path, write_corpus: WriteCorpus, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str]
 ) -> None:
     words = arguments(tiny_model, write_corpus(), tmp_path / "scores")
     assert main(words) == 0
+    before = [path(tmp_path / "scores").read_bytes() for path in (results_path, card_path)]
+    assert main([*words, *more]) == 2
+    told = capsys.readouterr().err
+    assert "--resume" in told
+    assert "--fresh" in told
+    assert [path(tmp_path / "scores").read_bytes() for path in (results_path, card_path)] == before
+    results_path(tmp_path / "scores").unlink()
+    assert main([*words, *more]) == 2  # A card alone is a result too.
+    assert card_path(tmp_path / "scores").read_bytes() == before[1]
+
+
+def test_resume_goes_on_with_the_same_run_only(
+    tiny_model: Path, write_corpus: WriteCorpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*arguments(tiny_model, write_corpus(), tmp_path / "scores"), "--resume"]
+    assert main(words) == 0  # Nothing was there to go on with.
+    before = results_path(tmp_path / "scores").read_bytes()
+    assert main(words) == 0
     assert main([*words, "--lang", "ja"]) == 2
-    assert "--fresh" in capsys.readouterr().err
+    assert "another run (other language)" in capsys.readouterr().err
+    assert results_path(tmp_path / "scores").read_bytes() == before
+
+
+def test_fresh_discards_what_another_run_left(tiny_model: Path, write_corpus: WriteCorpus, tmp_path: Path) -> None:
+    words = arguments(tiny_model, write_corpus(), tmp_path / "scores")
+    assert main(words) == 0
     assert main([*words, "--lang", "ja", "--fresh"]) == 0
     assert read_card(card_path(tmp_path / "scores")).language == "ja"
 
@@ -174,7 +201,7 @@ def test_a_stopped_run_keeps_its_answers_and_goes_on(
     assert 3 <= len(kept) < 60
     assert not card_path(out).exists()
 
-    assert main(words) == 0
+    assert main([*words, "--resume"]) == 0
     assert lines_of(out)[: len(kept)] == kept
     task = DemoTask(read_corpus(corpus))
     assert [json.loads(line)["question"] for line in lines_of(out)] == [item.question for item in task.items("en")]

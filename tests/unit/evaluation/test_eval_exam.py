@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.exam import PASS_LINES, by_year, sentence
+from evaluation.exam import PASS_LINES, by_year, report, sentence
 from evaluation.items import Item
 from evaluation.tally import Marked
 
@@ -43,7 +43,7 @@ def test_all_three_lines_must_be_kept(required: int, general: int, prohibited: i
     assert (result.required.points, result.general.points, result.prohibited) == (required, general, prohibited)
     assert result.complete
     assert result.passed is passed
-    assert sentence(result).endswith(": passed" if passed else ": not passed")
+    assert sentence(report(result)).endswith(": passed" if passed else ": not passed")
 
 
 def test_a_year_without_its_pictures_is_judged_by_shares_and_says_so() -> None:
@@ -51,7 +51,7 @@ def test_a_year_without_its_pictures_is_judged_by_shares_and_says_so() -> None:
     (result,) = by_year(text_only)
     assert not result.complete
     assert result.passed
-    words = sentence(result)
+    words = sentence(report(result))
     assert words.startswith(
         "2021: required 75 of 75 points, 100.0 % (at least 80.0 %), general and clinical 120 of 150"
     )

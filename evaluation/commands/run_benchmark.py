@@ -1,0 +1,206 @@
+"""`inro-eval run` of a benchmark: prepare, load, check, ask, and sum up."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import structs
+
+from app.core.errors import InputError, UserFacingError
+from app.core.files import sha256_file, write_atomically
+from evaluation.commands.common import progress, show
+from evaluation.output import printable
+from evaluation.runs.request import Prepared, Request, prepare
+from evaluation.runs.store import ITEMS, RESULT, read_run
+
+if TYPE_CHECKING:
+    from evaluation.runs.backend import Backend
+    from evaluation.runs.engine_backend import EngineBackend
+    from evaluation.runs.records import Record, RunIdentity
+
+_CLOSE = 0.3
+"""Nats. What rounding makes of questions asked together was up to 0.07 in a small Q8_0 file."""
+_CHECKED = 4  # questions
+
+
+def run_benchmark(options: argparse.Namespace) -> None:
+    """`options` are those of `inro-eval run`. Raises InputError, and whatever ends the engine."""
+    out: Path = options.out
+    if not options.resume and (out / ITEMS).exists():
+        raise InputError(f"{out} holds a run already: add --resume to go on with it, or choose another folder.")
+    prepared = prepare(_request(options))
+    _tell(prepared, options)
+    with _backend(options, prepared) as (backend, batched):
+        prepared = _with(prepared, batched)
+        _ask(prepared, backend, options)
+
+
+def _request(options: argparse.Namespace) -> Request:
+    from evaluation.tasks.loading import Selection
+
+    return Request(
+        task=options.task,
+        data=options.data,
+        language=options.lang,
+        how=options.how,
+        template=options.template,
+        templates=options.templates,
+        plain=options.plain,
+        steps=options.steps,
+        shots=options.shots,
+        shuffle=options.shuffle,
+        permutations=options.permutations,
+        seed=options.seed,
+        limit=options.limit,
+        samples=options.samples,
+        temperature=options.temperature,
+        max_tokens=options.max_tokens,
+        grammar=options.grammar,
+        selection=Selection(not options.with_pictures, tuple(options.years), options.options),
+    )
+
+
+def _tell(prepared: Prepared, options: argparse.Namespace) -> None:
+    """What is asked, what is not, and what is wrong in the files: said before the hours that it may take."""
+    from evaluation.tasks.problems import problem_lines, told
+
+    lines = [f"{options.task} ({options.lang}): {len(prepared.items):,} questions"]
+    lines += [f"  left out {count}: {reason}" for reason, count in prepared.left_out.items()]
+    lines += [f"  {line}" for line in problem_lines(told(prepared.data))]
+    print(printable("\n".join(lines)), file=sys.stderr)
+
+
+def _with(prepared: Prepared, batched: bool) -> Prepared:
+    from dataclasses import replace
+
+    return replace(prepared, settings=structs.replace(prepared.settings, batched=batched))
+
+
+# --- who answers ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _backend(options: argparse.Namespace, prepared: Prepared) -> Iterator[tuple[Backend, bool]]:
+    """Who answers, and whether questions are asked together."""
+    if options.backend == "openai":
+        import os
+
+        from evaluation.runs.openai_backend import KEY_VARIABLE, OpenAIBackend
+
+        with OpenAIBackend(options.url, key=os.environ.get(KEY_VARIABLE), model=options.served_model) as server:
+            yield server, True
+        return
+    with _engine(options, prepared) as backend:
+        backend.together = _together(options.out, options.resume, backend, prepared)
+        yield backend, backend.together
+
+
+@contextmanager
+def _engine(options: argparse.Namespace, prepared: Prepared) -> Iterator[EngineBackend]:
+    from app.core.engine.tool_client import ToolClient
+    from app.core.models.gguf_header import read_header
+    from evaluation.runs.engine_backend import EngineBackend
+    from evaluation.runs.records import RunEngine, RunModel
+
+    model: Path = options.model
+    if not model.is_file():
+        raise InputError(f"There is no file {model}.")
+    if prepared.settings.chat and not read_header(model).chat_template:
+        raise InputError(f"{model.name} has no chat template: add --plain to ask without one.")
+    with progress("reading the file", model.stat().st_size, "B") as advance:
+        sha256 = sha256_file(model, advance)
+    with ToolClient() as engine:
+        hello = engine.start()
+        info = engine.load(model, context_length=options.context, threads=options.threads)
+        yield EngineBackend(
+            engine,
+            info,
+            RunModel(file=model.name, sha256=sha256, description=info.description),
+            RunEngine(commit=hello.llama_cpp_commit, version=hello.llama_cpp_python),
+        )
+
+
+def _together(folder: Path, resume: bool, backend: EngineBackend, prepared: Prepared) -> bool:
+    """Whether asking questions together leaves their probabilities as they are; a resumed run stays as it began."""
+    from evaluation.labels import letters
+    from evaluation.runs.backend import Question
+
+    if resume and (folder / ITEMS).exists():
+        return read_run(folder).identity.settings.batched
+    items = prepared.items[:_CHECKED]
+    prompts = [prepared.wording.prompt(item) for item in items]
+    backend.share(prompts)
+    questions = [Question(prompt, letters(len(item.options))) for prompt, item in zip(prompts, items, strict=True)]
+    difference = backend.largest_difference(questions)
+    if difference <= _CLOSE:
+        return True
+    print(
+        f"Questions asked together differ from those asked alone by up to {difference:.2g} nats on this machine, so "
+        "each is asked by itself, which takes longer.",
+        file=sys.stderr,
+    )
+    return False
+
+
+# --- asking -----------------------------------------------------------------------------------------------------------
+
+
+def _ask(prepared: Prepared, backend: Backend, options: argparse.Namespace) -> None:
+    from evaluation.runs.runner import run
+    from evaluation.runs.store import start_run
+    from evaluation.runs.ways import way
+
+    identity = _identity(prepared, backend, options)
+    out: Path = options.out
+    try:
+        with (
+            start_run(out, identity, resume=options.resume) as file,
+            progress(f"{options.task} {options.lang}", len(prepared.items)) as advance,
+        ):
+
+            def on_record(_: Record) -> None:
+                advance(1)
+
+            run(way(prepared.settings, prepared.wording), backend, prepared.items, file, on_record)
+    except (KeyboardInterrupt, UserFacingError):
+        if (out / ITEMS).exists():
+            print(
+                f"The questions answered so far are kept in {out}; add --resume to go on from there.", file=sys.stderr
+            )
+        raise
+    _sum_up(out, options.json)
+
+
+def _identity(prepared: Prepared, backend: Backend, options: argparse.Namespace) -> RunIdentity:
+    from evaluation.runs.records import RunIdentity
+    from evaluation.runs.runner import data_sha256
+
+    return RunIdentity(
+        model=backend.model,
+        engine=backend.engine,
+        task=options.task,
+        language=options.lang,
+        items=len(prepared.items),
+        data_sha256=data_sha256(prepared.items),
+        settings=prepared.settings,
+    )
+
+
+def _sum_up(folder: Path, as_json: bool) -> None:
+    import msgspec
+
+    from evaluation.output import Output
+    from evaluation.reporting.summary import summarise, summary_json, summary_text
+
+    summary = summarise(read_run(folder))
+    result = summary_json(summary)
+    write_atomically(folder / RESULT, msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
+    text = (
+        f"{summary_text(summary)}\n\nThe run: {folder}; `inro-eval report {folder} -o report.html` makes a page of it."
+    )
+    show(Output(result, text), as_json)

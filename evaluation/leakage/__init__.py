@@ -1,0 +1,1 @@
+"""Whether a training set contains the questions of a benchmark."""

@@ -1,0 +1,1 @@
+"""What quantizing a model changed in its predictions of a text."""
