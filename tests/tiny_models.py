@@ -44,12 +44,14 @@ def tiny_gguf(
     template: str | None = CHATML,
     name: str = "tiny",
     broken: bool = False,
+    merges: tuple[str, ...] = (),
 ) -> Path:
     """Write a qwen2 file to `path` and return it.
 
     `quant` is None (F32) or a type that gguf itself can write: F16, BF16, Q8_0, Q4_0 …; `vocabulary` beyond the 259
     real tokens is filled with unused ones; `hidden` is a multiple of 64 (four heads, two of them for keys and values).
-    `template=None` leaves the chat template out. A `broken` file loads, and its logits are no numbers.
+    `template=None` leaves the chat template out. `merges` are pairs of printable ASCII characters, such as "=a", that
+    the tokenizer makes one token. A `broken` file loads, and its logits are no numbers.
     """
     import gguf
     import numpy as np
@@ -58,7 +60,8 @@ def tiny_gguf(
     kind = gguf.GGMLQuantizationType[quant or "F32"]
     file_type = gguf.LlamaFileType["ALL_F32" if quant is None else f"MOSTLY_{quant}"]
     _write_keys(writer, name, context_length, layers, hidden, file_type)
-    _write_tokenizer(writer, vocabulary, template)
+    vocabulary += len(merges)
+    _write_tokenizer(writer, vocabulary, template, merges)
     for tensor, values in _weights(vocabulary, layers, hidden, seed):
         if broken and tensor == "output_norm.weight":
             values = np.full_like(values, np.nan)
@@ -88,18 +91,19 @@ def _write_keys(writer: Any, name: str, context_length: int, layers: int, hidden
     writer.add_file_type(file_type)
 
 
-def _write_tokenizer(writer: Any, vocabulary: int, template: str | None) -> None:
+def _write_tokenizer(writer: Any, vocabulary: int, template: str | None, merges: tuple[str, ...]) -> None:
     import gguf
 
     alphabet = byte_alphabet()
-    spare = vocabulary - VOCABULARY
+    spare = vocabulary - VOCABULARY - len(merges)
     kinds = gguf.TokenType
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("qwen2")
-    writer.add_token_list([*alphabet, *CONTROL_TOKENS, *(f"[PAD{i}]" for i in range(spare))])
-    writer.add_token_types([kinds.NORMAL] * 256 + [kinds.CONTROL] * len(CONTROL_TOKENS) + [kinds.UNUSED] * spare)
+    writer.add_token_list([*alphabet, *CONTROL_TOKENS, *merges, *(f"[PAD{i}]" for i in range(spare))])
+    types = [kinds.NORMAL] * 256 + [kinds.CONTROL] * len(CONTROL_TOKENS)
+    writer.add_token_types(types + [kinds.NORMAL] * len(merges) + [kinds.UNUSED] * spare)
     # llama.cpp wants at least one merge; this one joins two NUL bytes, which text does not hold.
-    writer.add_token_merges([f"{alphabet[0]} {alphabet[0]}"])
+    writer.add_token_merges([f"{alphabet[0]} {alphabet[0]}", *(" ".join(pair) for pair in merges)])
     writer.add_eos_token_id(256 + CONTROL_TOKENS.index(TURN_END))
     writer.add_pad_token_id(256 + CONTROL_TOKENS.index(END_OF_TEXT))
     writer.add_add_bos_token(False)

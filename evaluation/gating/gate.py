@@ -212,10 +212,8 @@ def output(gated: Gated) -> Output:
     for one in verdict.conditions:
         lines += [f"{'passed ' if one.passed else 'REFUSED'}  {one.name}", f"         {one.reason}"]
     failed = sum(not one.passed for one in verdict.conditions)
-    lines += [
-        "",
-        "It may ship." if verdict.passed else f"It may not ship: {failed} of {len(verdict.conditions)} failed.",
-    ]
+    refused = f"It may not ship: {failed} of {len(verdict.conditions)} conditions are not met."
+    lines += ["", refused if failed else "It may ship."]
     if gated.manifest:
         lines.append(f"The verdict is in {gated.manifest}.")
     else:

@@ -102,10 +102,9 @@ def read_thresholds(path: Path) -> ThresholdsFile:
         raise InputError(f"{path}: {error}; shares are from 0 to 1.") from error
     if not thresholds.run:
         raise InputError(f"{path} asks for no run: give at least one [[run]] with its task and language.")
-    if thresholds.speed == SpeedThresholds(prompt_tokens=thresholds.speed.prompt_tokens if thresholds.speed else None):
-        raise InputError(
-            f"{path}: [speed] asks for nothing; give prompt_per_second, decode_per_second or first_token_s."
-        )
+    speed = thresholds.speed
+    if speed and not (speed.prompt_per_second or speed.decode_per_second or speed.first_token_s):
+        raise InputError(f"{path}: [speed] needs prompt_per_second, decode_per_second or first_token_s.")
     return ThresholdsFile(path.name, hashlib.sha256(raw).hexdigest(), thresholds)
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from evaluation.leakage.forms import Places
 
 MAX_CHARACTERS = 10_000_000
-"""Kept characters of all questions together: five times the public benchmarks. An index of so many takes 0.6 GB."""
+"""Kept characters of all questions together: five times the public benchmarks. An index of so many takes
+1 GB."""
 
 
 @dataclass(frozen=True)

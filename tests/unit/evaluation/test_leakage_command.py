@@ -11,7 +11,10 @@ from app.core.errors import ExitCode
 from evaluation.cli import main
 from tests.unit.evaluation.benchmark_files import igakuqa_question, write_lines
 
-QUESTION = "58歳の女性。昨日からの発熱と咳とを主訴に来院した。呼吸数24/分で、胸部X線写真で右下肺野に浸潤影を認めた。まず行うべき検査はどれか。"
+QUESTION = (
+    "58歳の女性。昨日からの発熱と咳とを主訴に来院した。"
+    "呼吸数24/分で、胸部X線写真で右下肺野に浸潤影を認めた。まず行うべき検査はどれか。"
+)
 
 
 @pytest.fixture
