@@ -121,15 +121,16 @@ class OpenAIBackend:
         return self._all([partial(self._scored, server, one) for one in questions])
 
     def _scored(self, server: ScoringServer, question: Question) -> Scored | Refused:
-        sequences = server.sequences(question.prompt, question.answers)
-        start = _shared(sequences)
-        if len(sequences) == 1:  # then what all answers begin with is the whole of it; the prompt ends before
-            start = min(start, _shared([*sequences, [*server.sequences(question.prompt, ("",))[0], -1]]))
+        prompt, *answers = server.sequences(question.prompt, ("", *question.answers))
         # One token more is written after those that are read.
-        if refused := self._too_long(max(map(len, sequences)) + 1):
+        if refused := self._too_long(max(map(len, (prompt, *answers))) + 1):
             return refused
-        scores = server.score(sequences[0][:start], [sequence[start:] for sequence in sequences])
-        return Scored(tuple(map(_answer_score, scores)), prompt_tokens=start)
+        # Where the first answer departs from the prompt's own tokens: a tokenizer may merge what is on either side.
+        start = max(1, min(_shared(prompt, answer) for answer in answers))
+        if any(len(answer) <= start for answer in answers):
+            return Refused("failed", "An answer has no token of its own, so it has no probability.")
+        scores = server.score(answers[0][:start], [answer[start:] for answer in answers])
+        return Scored(tuple(map(_answer_score, scores)), prompt_tokens=len(prompt))
 
     # --- answers of its own ---
 
@@ -264,14 +265,12 @@ class OpenAIBackend:
         return self._too_long(len(self._server.sequences(prompt, ("",))[0]) + max_tokens)
 
 
-def _shared(sequences: Sequence[Sequence[int]]) -> int:
-    """How many tokens all of them begin with; each keeps at least one of its own."""
+def _shared(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens both begin with."""
     shared = 0
-    most = min(map(len, sequences)) - 1
-    first = sequences[0]
-    while shared < most and all(sequence[shared] == first[shared] for sequence in sequences):
+    while shared < min(len(one), len(other)) and one[shared] == other[shared]:
         shared += 1
-    return max(shared, 0)
+    return shared
 
 
 def _answer_score(scores: Sequence[TokenScore]) -> AnswerScore:

@@ -1,16 +1,17 @@
 """A Qwen2 checkpoint of real size with random bf16 weights, and a LoRA adapter on all its linear layers.
 
-usage: random_checkpoint.py FOLDER SHAPE    SHAPE: 0.5b, 1.8b or 7b; writes FOLDER/checkpoint and FOLDER/adapter
+usage: random_checkpoint.py FOLDER SHAPE [--layers N] [--text FILE [--merges N]]
 
-What converting costs does not depend on the values, so a block of them is repeated.
+Writes FOLDER/checkpoint and FOLDER/adapter. What converting and computing cost does not depend on the values, so a
+block of them is repeated. Without --text the tokenizer knows the bytes alone, three of them to a Japanese character.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ SHAPES = {
 }
 RANK = 16
 Tensor = tuple[str, tuple[int, ...]]
+Merge = tuple[str, str]
 
 
 def linear(shape: Shape) -> dict[str, tuple[int, int]]:
@@ -89,13 +91,22 @@ def write_safetensors(path: Path, tensors: list[Tensor], dtype: str, pattern: by
         header[name] = {"dtype": dtype, "shape": list(size), "data_offsets": [start, end]}
     raw = json.dumps(header).encode()
     raw += b" " * (-len(raw) % 8)
+    ones = {"BF16": b"\x80\x3f", "F32": b"\x00\x00\x80\x3f"}[dtype]
+    at = 0
     with path.open("wb") as file:
         file.write(len(raw).to_bytes(8, "little") + raw)
-        while end > 0:
-            end -= file.write(pattern[: min(end, len(pattern))])
+        for name, size in tensors:
+            count = int(np.prod(size))
+            if "norm" in name:
+                file.write(ones * count)
+                continue
+            left = count * item
+            while left:
+                written = file.write(pattern[at : at + left])
+                left, at = left - written, (at + written) % len(pattern)
 
 
-def write_checkpoint(folder: Path, shape: Shape) -> None:
+def write_checkpoint(folder: Path, shape: Shape, merges: Sequence[Merge] = ()) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     config = {
         "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "hidden_size": shape.hidden,
@@ -105,7 +116,7 @@ def write_checkpoint(folder: Path, shape: Shape) -> None:
         "hidden_act": "silu", "dtype": "bfloat16", "torch_dtype": "bfloat16", "eos_token_id": 258,
     }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(config))
-    write_tokenizer(folder)
+    write_tokenizer(folder, merges)
     values = np.random.default_rng(0).standard_normal(8 * 1024 * 1024, np.float32) * np.float32(0.02)
     write_safetensors(
         folder / "model.safetensors",
@@ -115,7 +126,21 @@ def write_checkpoint(folder: Path, shape: Shape) -> None:
     )
 
 
-def write_tokenizer(folder: Path) -> None:
+def learned_merges(text: str, count: int) -> list[Merge]:
+    """The merges of a byte-level BPE tokenizer that is trained on the lines of `text`."""
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    split = pre_tokenizers.Split(Regex(SPLIT), "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=256 + count, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(text.splitlines(keepends=True), trainer)
+    return [(one, other) for one, other in json.loads(tokenizer.to_str())["model"]["merges"]]
+
+
+def write_tokenizer(folder: Path, merges: Sequence[Merge]) -> None:
     alphabet = byte_alphabet()
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     added = [
@@ -124,7 +149,9 @@ def write_tokenizer(folder: Path) -> None:
         for at, text in enumerate(special)
     ]  # fmt: skip
     vocabulary = {text: number for number, text in enumerate(alphabet)}
-    model = {"type": "BPE", "vocab": vocabulary, "merges": []}
+    for one, other in merges:
+        vocabulary.setdefault(one + other, len(vocabulary) + len(special))
+    model = {"type": "BPE", "vocab": vocabulary, "merges": merges}
     split = {"type": "Split", "pattern": {"Regex": SPLIT}, "behavior": "Isolated", "invert": False}
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
     tokenizer = {
@@ -150,11 +177,19 @@ def write_adapter(folder: Path, shape: Shape) -> None:
 
 
 def main() -> None:
-    if len(sys.argv) != 3 or sys.argv[2] not in SHAPES:
-        sys.exit(__doc__)
-    folder, shape = Path(sys.argv[1]), SHAPES[sys.argv[2]]
-    write_checkpoint(folder / "checkpoint", shape)
-    write_adapter(folder / "adapter", shape)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("shape", choices=SHAPES)
+    parser.add_argument("--layers", type=int, help="instead of the shape's own number")
+    parser.add_argument("--text", type=Path, help="learn the tokenizer from it")
+    parser.add_argument("--merges", type=int, default=4000)
+    options = parser.parse_args()
+    shape = SHAPES[options.shape]
+    if options.layers:
+        shape = replace(shape, layers=options.layers)
+    merges = learned_merges(options.text.read_text(encoding="utf-8"), options.merges) if options.text else ()
+    write_checkpoint(options.folder / "checkpoint", shape, merges)
+    write_adapter(options.folder / "adapter", shape)
 
 
 if __name__ == "__main__":

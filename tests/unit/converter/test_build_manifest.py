@@ -3,11 +3,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from app.core.engine.client import EngineClient
 from app.core.files import sha256_file
-from app.core.models.manifest import check_file, find_manifest, manifest_path
+from app.core.models.manifest import Verdict, check_file, find_manifest, manifest_path, write_manifest
 from converter.cli import main
 from converter.convert import Order, convert
 from converter.inputs import Inputs
@@ -75,6 +76,26 @@ def test_the_manifest_ties_the_file_to_all_it_was_made_from(
     assert hashes[f"{lora.name}/adapter_model.safetensors"] == sha256_file(lora / "adapter_model.safetensors")
     assert hashes["run.json"] == sha256_file(record)
     assert {source.kind for source in manifest.sources} == {"checkpoint", "adapter", "record"}
+
+
+def test_the_verdict_of_its_gate_stays_with_the_file_and_no_other(model: Path, untied: Path) -> None:
+    assert main(arguments(model, untied)) == 0
+    described = find_manifest(model)
+    assert described is not None
+    judged = msgspec.structs.replace(
+        described, verdict=Verdict(passed=True, conditions=(), runs=(), thresholds_sha256="a" * 64)
+    )
+    write_manifest(manifest_path(model), judged)
+    assert main([*arguments(model, untied), "--name", "Another name"]) == 0
+    renamed = find_manifest(model)
+    assert renamed is not None
+    assert (renamed.name, renamed.verdict) == ("Another name", judged.verdict)
+
+    model.write_bytes(model.read_bytes() + b"\0")
+    assert main(arguments(model, untied)) == 0
+    changed = find_manifest(model)
+    assert changed is not None
+    assert changed.verdict is None
 
 
 def test_figures_of_another_file_are_refused(
