@@ -6,7 +6,7 @@ Paths are relative to the folder in which the command runs.
 from __future__ import annotations
 
 import difflib
-import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -14,36 +14,54 @@ import msgspec
 from msgspec import Meta
 
 from app.core.errors import InputError
+from trainer.config_checks import fault_of_all, fault_of_mfpt, fault_of_mpeft
 
 MAX_CONFIG_BYTES = 256 * 1024
-SHAPE_KEYS = (
-    "vocabulary_size",
-    "hidden_size",
-    "layers",
-    "heads",
-    "kv_heads",
-    "intermediate_size",
-    "context_length",
-)
-QUANTIZATION_BLOCK = 32
-"""Rows of a quantized matrix are cut into blocks of this many weights."""
 
 PathText = Annotated[str, Meta(min_length=1)]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Steps = Annotated[int, Meta(ge=0, le=10_000_000)]
+Characters = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+Format = Literal["auto", "alpaca", "messages", "sharegpt", "completion", "items", "text"]
+Optimizer = Literal["adamw", "adamw_8bit", "paged_adamw_8bit", "adamw_bf16"]
 
 
 class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What both recipes have in common."""
 
+    preset: Name | None = None
+    """The preset whose values hold for every key that the file does not give (see `trainer.presets`)."""
+
+    # Data
     data: Annotated[tuple[PathText, ...], Meta(min_length=1)]
-    """Training files: .jsonl with `text` or `messages` a line, or .txt with one document a line."""
+    """Training files: .jsonl with one record a line, or .txt."""
+    weights: tuple[Annotated[float, Meta(gt=0, le=1000)], ...] = ()
+    """How often an epoch reads the records of each file of `data`: 2 is twice, 0.5 a random half; none is once each."""
+    balance_languages: bool = False
+    """Japanese and English are read equally often: the records of the rarer language are repeated."""
+    formats: tuple[Format, ...] = ()
+    """How the records of each file of `data` are written; none is `auto` for each."""
     held_out: tuple[PathText, ...] = ()
     """.jsonl files whose `question`s must not occur in the training data."""
+    leakage_tasks: PathText | None = None
+    """A folder of benchmark data whose questions must not occur in the training data."""
+    allow_leakage: bool = False
+    """Train although evaluation questions are in the data; the run record says so."""
+
+    # Run
     output: PathText
     seed: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
+    deterministic: bool = False
+    """Only kernels that give the same bits each time; slower on a GPU."""
     epochs: Annotated[float, Meta(gt=0, le=1000)] = 1.0
+    max_steps: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
+    """Optimizer steps after which the run ends, whatever `epochs` says; the schedule ends there too."""
     batch_size: Annotated[int, Meta(ge=1, le=4096)] = 8
+    """Sequences at once on one device; the optimizer sees batch_size x gradient_accumulation (x devices)."""
     gradient_accumulation: Annotated[int, Meta(ge=1, le=4096)] = 1
+
+    # Optimization
     learning_rate: Annotated[float, Meta(gt=0, le=0.1)]
     schedule: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
     warmup: Annotated[float, Meta(ge=0, lt=1)] = 0.03
@@ -51,13 +69,56 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     weight_decay: Annotated[float, Meta(ge=0, le=1)] = 0.0
     adam_beta2: Annotated[float, Meta(ge=0.8, lt=1)] = 0.999
     max_gradient_norm: Annotated[float, Meta(gt=0, le=100)] = 1.0
+    optimizer: Optimizer = "adamw"
+    """`adamw`: both moments in float32, 8 bytes a trained parameter. `adamw_8bit` and `paged_adamw_8bit`: 2 bytes
+    (arXiv 2110.02861; bitsandbytes), the latter moved to the host's memory when the GPU's is full. `adamw_bf16`, for
+    mfpt: weights, gradients and moments in bfloat16, 8 bytes in all; the new weight is rounded at random in proportion,
+    since AdamW's steps are smaller than half the distance of two bfloat16 numbers and would be lost."""
     precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the computation. Trained weights stay in float32, except with `adamw_bf16`; a base that is not itself trained
+    is held in this type."""
+    activation_checkpointing: bool = False
+    """Activations of a layer are computed again in the backward pass instead of kept (arXiv 1604.06174)."""
+    attention: Literal["sdpa", "eager"] = "sdpa"
+    packing: bool = False
+    """Several records share a sequence, without seeing one another."""
+    neftune_alpha: Annotated[float, Meta(gt=0, le=100)] | None = None
+    """Strength of the noise on embeddings (arXiv 2310.05914)."""
+
+    # Watching
     log_every: Annotated[int, Meta(ge=1, le=100_000)] = 10
     """Steps between two losses of the run record."""
+    validation_share: Annotated[float, Meta(ge=0, le=0.5)] = 0.0
+    """Fraction of the records that is held back to measure the loss on."""
+    evaluate_every: Steps = 0
+    """Steps between two evaluations; 0: at the end of each epoch."""
+    early_stopping: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    """The run ends after this many evaluations without a lower validation loss."""
+    save_every: Steps = 0
+    """Steps between two checkpoints to resume from; 0: only the result is written."""
+    tensorboard: bool = True
+    """Write TensorBoard's event file, if the package tensorboard is installed."""
+    evaluation_task: Name | None = None
+    """A benchmark that a sample of is asked at every evaluation."""
+    evaluation_data: PathText | None = None
+    evaluation_language: Literal["ja", "en"] = "ja"
+    evaluation_items: Annotated[int, Meta(ge=1, le=100_000)] = 100
 
 
 class MfptConfig(TrainingConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Medical full-parameter training: of the checkpoint `base`, or of a new Qwen2 model of the given shape."""
+
+    normalise: bool = False
+    """Unicode NFKC: full-width letters and half-width kana become the usual ones."""
+    deduplicate: Literal["off", "exact", "near"] = "off"
+    join_lines: bool = False
+    """Lines that a page's width broke (text taken from PDF) are joined to paragraphs."""
+    min_characters: Characters = 0
+    """Shorter documents are left out, and counted."""
+    max_characters: Annotated[int, Meta(ge=1, le=1_000_000_000)] | None = None
+    """Longer documents are left out, and counted."""
+    block_length: Annotated[int, Meta(ge=8, le=1_048_576)] = 1024
+    """Tokens in one training sequence; documents are joined and cut into sequences of this length."""
 
     base: PathText | None = None
     vocabulary_size: Annotated[int, Meta(ge=300, le=262_144)] | None = None
@@ -67,8 +128,6 @@ class MfptConfig(TrainingConfig, frozen=True, kw_only=True, forbid_unknown_field
     kv_heads: Annotated[int, Meta(ge=1, le=256)] | None = None
     intermediate_size: Annotated[int, Meta(ge=32, le=131_072)] | None = None
     context_length: Annotated[int, Meta(ge=32, le=1_048_576)] | None = None
-    block_length: Annotated[int, Meta(ge=8, le=1_048_576)] = 1024
-    """Tokens in one training sequence; documents are joined and cut into sequences of this length."""
 
 
 class MpeftConfig(TrainingConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,24 +138,49 @@ class MpeftConfig(TrainingConfig, frozen=True, kw_only=True, forbid_unknown_fiel
     alpha: Annotated[float, Meta(gt=0, le=4096)] = 32
     """The update is scaled by alpha / rank."""
     dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    rslora: bool = False
+    """Scale by alpha / sqrt(rank) instead (arXiv 2312.03732)."""
+    dora: bool = False
+    """Learn the length of each row of a matrix too (arXiv 2402.09353); slower."""
+    target_modules: Literal["all-linear"] | Annotated[tuple[Name, ...], Meta(min_length=1, max_length=100)] = (
+        "all-linear"
+    )
+    train_embeddings: bool = False
+    """Train the embeddings and the output matrix whole and save them with the adapter, for added tokens."""
+    lora_plus_ratio: Annotated[float, Meta(ge=1, le=1000)] | None = None
+    """The learning rate of LoRA's second factors is this many times `learning_rate` (arXiv 2402.12354)."""
+    quantization: Literal["nf4"] | None = None
+    """Hold the base in 4 bits (QLoRA, arXiv 2305.14314; bitsandbytes)."""
+    double_quantization: bool = True
+    """With `quantization`: its scales are quantized too, which saves 0.37 bits a weight."""
     max_length: Annotated[int, Meta(ge=8, le=1_048_576)] = 1024
     """Tokens; a longer conversation ends after the last answer that fits."""
+    template: Name | None = None
+    """The evaluation's template that five-choice items (`items`) are put in words with."""
 
 
 Config = TypeVar("Config", bound=TrainingConfig)
 
 
-def read_config(path: Path, kind: type[Config]) -> Config:
-    """Read and check a configuration. Raises InputError with the key at fault."""
+def read_config(path: Path, kind: type[Config], changes: Sequence[str] = ()) -> Config:
+    """Read and check a configuration; `changes` ("key=value", as of `--set`) come after the file.
+
+    Raises InputError with the key at fault.
+    """
+    raw = read_keys(path)
+    return check_config(raw, kind, str(path))
+
+
+def read_keys(path: Path) -> dict[str, Any]:
+    """The keys of a YAML file, unchecked. Raises InputError if it is not a flat YAML file."""
     if path.stat().st_size > MAX_CONFIG_BYTES:
         raise InputError(f"{path} is larger than a configuration can be.")
     try:
-        raw = msgspec.yaml.decode(path.read_bytes(), type=dict[str, Any])
+        return msgspec.yaml.decode(path.read_bytes(), type=dict[str, Any])
     except ImportError as error:
         raise InputError("reading a configuration needs PyYAML; install inro with its extra “train”.") from error
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path} is not a flat YAML configuration: {' '.join(str(error).split())}.") from error
-    return check_config(raw, kind, str(path))
 
 
 def check_config(raw: dict[str, Any], kind: type[Config], where: str) -> Config:
@@ -119,27 +203,8 @@ def check_config(raw: dict[str, Any], kind: type[Config], where: str) -> Config:
 
 def _fault(config: TrainingConfig) -> str | None:
     """What several keys together say wrong, as the end of a sentence."""
-    for field in msgspec.structs.fields(config):
-        value = getattr(config, field.name)
-        if isinstance(value, float) and not math.isfinite(value):
-            return f"{field.name} is not a finite number"
-    return _fault_of_shape(config) if isinstance(config, MfptConfig) else None
-
-
-def _fault_of_shape(config: MfptConfig) -> str | None:
-    given = [key for key in SHAPE_KEYS if getattr(config, key) is not None]
-    if config.base is not None:
-        return f"{given[0]} is decided by base; leave one of the two out" if given else None
-    if missing := [key for key in SHAPE_KEYS if key not in given]:
-        return f"without base a new model is made, which needs {', '.join(missing)}"
-    hidden, heads, kv_heads = config.hidden_size or 0, config.heads or 1, config.kv_heads or 1
-    if hidden % heads or (hidden // heads) % 2:
-        return "hidden_size must be an even multiple of heads"
-    if heads % kv_heads:
-        return "heads must be a multiple of kv_heads"
-    for key, value in (("hidden_size", hidden), ("intermediate_size", config.intermediate_size or 0)):
-        if value % QUANTIZATION_BLOCK:
-            return f"{key} must be a multiple of {QUANTIZATION_BLOCK}, or the model could not be quantized"
-    if config.block_length > (config.context_length or 0):
-        return "block_length must not exceed context_length"
-    return None
+    if fault := fault_of_all(config):
+        return fault
+    if isinstance(config, MfptConfig):
+        return fault_of_mfpt(config)
+    return fault_of_mpeft(config) if isinstance(config, MpeftConfig) else None

@@ -93,6 +93,9 @@ def _backend(options: argparse.Namespace, prepared: Prepared) -> Iterator[tuple[
         from evaluation.runs.openai_backend import KEY_VARIABLE, OpenAIBackend
 
         with OpenAIBackend(options.url, key=os.environ.get(KEY_VARIABLE), model=options.served_model) as server:
+            # What it cannot do is said before there is a run.
+            if prepared.settings.how in ("letter", "option"):
+                server.check_scoring()
             yield server, True
         return
     with _engine(options, prepared) as backend:

@@ -154,11 +154,11 @@ class JsonClient:
         connection = kind(address.host, address.port, timeout=min(CONNECT_SECONDS, self._seconds))
         connected: socket.socket | None = None
         try:
+            self._check_open()
             connection.connect()
             connected = connection.sock
             with self._lock:
-                if self._closed:
-                    raise NoAnswer("is no longer asked")
+                self._check_open()
                 self._open.add(connected)
             yield connection, connected
         finally:
@@ -166,6 +166,10 @@ class JsonClient:
                 if connected is not None:
                     self._open.discard(connected)
             connection.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise NoAnswer("is no longer asked")
 
     @staticmethod
     def _body(connected: socket.socket, response: http.client.HTTPResponse, deadline: float) -> bytes:

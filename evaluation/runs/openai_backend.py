@@ -28,6 +28,9 @@ __all__ = ["AT_ONCE", "KEY_VARIABLE", "OpenAIBackend"]
 AT_ONCE = 4
 """Questions: a server evaluates them together."""
 
+_GROUP = 4 * AT_ONCE
+"""Items that are written down together: the last of a group leave the server idle, so it is not too small."""
+
 _GRAMMARS: tuple[Callable[[str], dict[str, Any]], ...] = (
     lambda grammar: {"grammar": grammar},  # llama-server
     lambda grammar: {"structured_outputs": {"grammar": grammar}},  # vLLM from 0.11
@@ -162,7 +165,7 @@ class OpenAIBackend:
         """Servers find out by themselves what prompts begin with."""
 
     def groups(self, asked: Sequence[Sequence[Question]], decoding: Decoding | None) -> list[range]:
-        return [range(start, min(start + AT_ONCE, len(asked))) for start in range(0, len(asked), AT_ONCE)]
+        return [range(start, min(start + _GROUP, len(asked))) for start in range(0, len(asked), _GROUP)]
 
     def write(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[Written | Refused]:
         if decoding.grammar is not None:

@@ -98,7 +98,9 @@ def _chosen(client: JsonClient, wanted: str | None) -> Model:
         return matching[0]
     names = printable(", ".join(one.id for one in models[:10])[:500]) or "none"
     if wanted is None or matching:
-        raise InputError(f"{where(client)} offers several models or none; name the one to score: {names}.")
+        raise InputError(
+            f"{where(client)} offers several models or none; name the one to score with --served-model: {names}."
+        )
     raise InputError(f"{where(client)} does not offer {wanted}; it offers {names}.")
 
 

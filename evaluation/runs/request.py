@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from app.core.errors import InputError
@@ -14,11 +14,13 @@ from evaluation import paper
 from evaluation.items import Item
 from evaluation.runs.records import How, Settings
 from evaluation.runs.runner import in_order
-from evaluation.runs.wording import Wording, templates
+from evaluation.runs.wording import STEPS, Templates, Wording, templates
 from evaluation.tasks.loading import Loaded, Selection
 from evaluation.tasks.registry import benchmark
 
 MOST_SHOTS, MOST_SAMPLES, MOST_TOKENS = 32, 64, 8192
+LARGEST_SEED = 2**31 - 1
+"""One of them, 2**32 - 1, is llama.cpp's sign for a seed that it draws itself."""
 
 _TOKENS: dict[How, int] = {
     "letter": 0,
@@ -69,6 +71,8 @@ class Prepared:
 
 def prepare(request: Request) -> Prepared:
     """Raises InputError for what does not go together, unusable data, and where nothing is left to ask."""
+    if request.templates is None and request.template in STEPS.values():
+        request = replace(request, steps=True)
     _check(request)
     known = benchmark(request.task)
     loaded = known.load(request.data, request.language, request.selection)
@@ -87,6 +91,7 @@ def _prepared(
     request: Request, items: tuple[Item, ...], shots: tuple[Item, ...], loaded: Loaded, left_out: dict[str, int]
 ) -> Prepared:
     chosen = templates(request.how, request.language, request.template, request.templates, request.steps)
+    _check_letters(request.how, chosen, items)
     chat = not request.plain and not request.how.startswith("paper")
     sampled = request.samples > 1
     temperature = request.temperature
@@ -108,6 +113,15 @@ def _prepared(
     )
     wording = Wording(chosen, request.how, chat, request.steps, shots)
     return Prepared(items, settings, wording, loaded, left_out)
+
+
+def _check_letters(how: How, chosen: Templates, items: Sequence[Item]) -> None:
+    """The probability of a letter says nothing where no option has one."""
+    used = (chosen.choose(count) for count in {len(item.options) for item in items})
+    if how == "letter" and any(template.layout != "letters" for template in used):
+        raise InputError(
+            f"--how letter needs a template that shows each option with its letter, and {chosen.name} does not."
+        )
 
 
 def _max_tokens(request: Request) -> int:
@@ -140,10 +154,11 @@ def _check(request: Request) -> None:
         "--samples": (request.samples, 1, MOST_SAMPLES),
         "--permutations": (request.permutations, 1, 26),
         "--max-tokens": (request.max_tokens or 1, 1, MOST_TOKENS),
+        "--seed": (request.seed, 0, LARGEST_SEED),
     }
     for name, (value, least, most) in bounds.items():
         if not least <= value <= most:
-            raise InputError(f"{name} is {value}; it can be {least} to {most:,}.")
+            raise InputError(f"{name} is {value}; it can be {least} to {most}.")
 
 
 def _asked_by(how: How, items: Sequence[Item]) -> tuple[list[Item], dict[str, int]]:
@@ -156,22 +171,29 @@ def _asked_by(how: How, items: Sequence[Item]) -> tuple[list[Item], dict[str, in
 
 
 def _shots(items: Sequence[Item], request: Request) -> tuple[Item, ...]:
-    """Examples drawn from the questions, which are then not asked: of those with most usual number of options."""
+    """Examples drawn from the questions, which are then not asked: of those with the most usual number of options.
+
+    The same ids in both languages, where both have them.
+    """
     if not request.shots:
         return ()
     usual, _ = Counter(len(item.options) for item in items).most_common(1)[0]
-    pool = sorted((item for item in items if len(item.options) == usual), key=lambda item: item.id)
+    pool = [item for item in items if len(item.options) == usual]
     if request.how == "option":
         pool = [item for item in pool if len(item.answers) == 1]
     if len(pool) <= request.shots:
         raise InputError(f"{request.task} has too few questions for {request.shots} examples.")
-    return tuple(random.Random(f"shots {request.seed}").sample(pool, request.shots))
+    return tuple(_drawn(pool, request.shots, f"shots {request.seed}"))
+
+
+def _drawn(items: Sequence[Item], count: int, seed: str) -> list[Item]:
+    """So many of them, each by a draw of its own, so that whether another one is there makes little difference."""
+    return sorted(items, key=lambda item: random.Random(f"{seed} {item.id}").random())[:count]
 
 
 def _limited(items: Sequence[Item], request: Request) -> list[Item]:
     """So many of them, drawn with the seed and in their order; the same ids in both languages where both have them."""
     if request.limit is None or request.limit >= len(items):
         return list(items)
-    ranked = sorted(items, key=lambda item: random.Random(f"limit {request.seed} {item.id}").random())
-    drawn = {item.id for item in ranked[: request.limit]}
+    drawn = {item.id for item in _drawn(items, request.limit, f"limit {request.seed}")}
     return [item for item in items if item.id in drawn]

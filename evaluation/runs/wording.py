@@ -41,12 +41,13 @@ class Templates:
     name: str
     choose: Callable[[int], Template]
     """From a number of options."""
-    texts: Mapping[str, str]
-    """All that may be chosen."""
+    all: tuple[Template, ...]
+    """Those that may be chosen."""
 
     @property
     def sha256(self) -> str:
-        return hashlib.sha256(msgspec.json.encode(self.texts, order="deterministic")).hexdigest()
+        facts = sorted((one.name, one.layout, one.text) for one in self.all)
+        return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()
 
 
 def templates(how: How, language: Language, name: str | None, file: Path | None, steps: bool) -> Templates:
@@ -57,6 +58,8 @@ def templates(how: How, language: Language, name: str | None, file: Path | None,
     Raises InputError.
     """
     if file is not None:
+        if steps:
+            raise InputError("--steps chooses a shipped template by itself; leave out --templates.")
         known = read(file).templates
         if name is None:
             raise InputError(f"--templates needs --template with one of {_some(known)}.")
@@ -91,13 +94,13 @@ def _some(names: Mapping[str, Template]) -> str:
 
 
 def _single(name: str, template: Template) -> Templates:
-    return Templates(name, lambda _: template, {name: template.text})
+    return Templates(name, lambda _: template, (template,))
 
 
 def _family(family: str, language: Language) -> Templates:
     ending = "_ja" if language == "ja" else ""
     own = {count: shipped()[f"{family}_{_COUNTS.get(count, '')}choice{ending}"] for count in (0, *_COUNTS)}
-    return Templates(family, lambda count: own.get(count, own[0]), {one.name: one.text for one in own.values()})
+    return Templates(family, lambda count: own.get(count, own[0]), tuple(own.values()))
 
 
 @dataclass(frozen=True)

@@ -430,7 +430,9 @@ def test_the_run_says_what_answered(llama: ModelServer, vllm: ModelServer) -> No
 
 def test_one_of_several_models_must_be_named(vllm: ModelServer) -> None:
     vllm.extra_models = ["adapter"]
-    with pytest.raises(InputError, match="several models or none; name the one to score: org/toy, adapter"):
+    with pytest.raises(
+        InputError, match="several models or none; name the one to score with --served-model: org/toy, adapter"
+    ):
         connect(vllm)
     with pytest.raises(InputError, match="does not offer other; it offers org/toy, adapter"):
         connect(vllm, model="other")
