@@ -20,16 +20,16 @@ def written(positions: Sequence[int], options: int) -> str:
     return ",".join(names[position] for position in sorted(positions))
 
 
-def grammar(labels: Sequence[str], count: int | None = None) -> str:
+def grammar(labels: Sequence[str], count: int | None = None, *, after_blank: bool = False) -> str:
     """GBNF that allows exactly the valid answers: labels in their order, none twice, joined by commas, no blanks.
 
-    With `count`, exactly so many of them; without, at least one. The text is linear in the number of labels times
-    `count`. Format: llama.cpp, grammars/README.md. Raises ValueError if no answer would be valid.
+    With `count`, exactly so many of them; without, at least one. With `after_blank` one blank may stand before them, as
+    a model writes it after "Answer:". The text is linear in the number of labels times `count`. Format: llama.cpp,
+    grammars/README.md. Raises ValueError if no answer would be valid.
     """
     _check(labels, count)
-    if count is None:
-        return _any_number(labels)
-    return _exactly(labels, count)
+    text = _any_number(labels) if count is None else _exactly(labels, count)
+    return text.replace("root ::= ", 'root ::= " "? ', 1) if after_blank else text
 
 
 def _check(labels: Sequence[str], count: int | None) -> None:

@@ -205,7 +205,7 @@ def _remarks(score: Score) -> list[str]:
         "Answers that name no option clearly, counted as wrong": score.unreadable,
         "Empty answers, counted as wrong": score.empty,
         "Questions without an answer, counted as wrong": score.missing,
-        "Questions too long for the model's context, not asked and counted as wrong": score.too_long,
+        "Questions too long for the context (--context, --shots), not asked and counted as wrong": score.too_long,
         "Questions of which the engine died, counted as wrong": score.failed,
         "Answers to questions that are not in the data": score.unknown,
     }

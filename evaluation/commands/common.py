@@ -33,14 +33,14 @@ def positive(text: str) -> int:
 
 
 @contextmanager
-def progress(name: str, total: int, unit: str = "item") -> Iterator[Callable[[int], None]]:
+def progress(name: str, total: int, unit: str = "item", done: int = 0) -> Iterator[Callable[[int], None]]:
     """A bar with the time left on stderr, where that is a terminal, for what takes longer than a moment."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
     from tqdm import tqdm
 
-    with tqdm(desc=name, total=total, unit=unit, unit_scale=unit == "B", delay=0.3, leave=False) as bar:
+    with tqdm(desc=name, total=total, initial=done, unit=unit, unit_scale=unit == "B", delay=0.3, leave=False) as bar:
 
         def advance(steps: int) -> None:
             bar.update(steps)

@@ -122,8 +122,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.task == "demo":
         from evaluation.commands.run_demo import run_demo
 
-        if options.backend == "openai" or options.how != "letter":
-            raise InputError("--task demo is asked in its own way: leave out --how and --backend.")
+        _check_demo(options)
         run_demo(options)
         return
     from evaluation.commands.run_benchmark import run_benchmark
@@ -133,3 +132,35 @@ def _run(options: argparse.Namespace) -> None:
     if options.fresh or options.corpus or options.require:
         raise InputError("--fresh, --corpus and --require are for --task demo; choose a new folder for a new run.")
     run_benchmark(options)
+
+
+_NOT_OF_THE_DEMO: dict[str, object] = {
+    "backend": "engine",
+    "how": "letter",
+    "data": None,
+    "template": None,
+    "templates": None,
+    "plain": False,
+    "shots": 0,
+    "shuffle": False,
+    "permutations": 1,
+    "seed": 0,
+    "limit": None,
+    "steps": False,
+    "grammar": False,
+    "samples": 1,
+    "temperature": None,
+    "max_tokens": None,
+    "years": [],
+    "options": None,
+    "with_pictures": False,
+    "context": None,
+}
+"""What that task does not obey, with its defaults."""
+
+
+def _check_demo(options: argparse.Namespace) -> None:
+    given = [name for name, default in _NOT_OF_THE_DEMO.items() if getattr(options, name) != default]
+    if given:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise InputError(f"--task demo is asked in its own way: leave out {names}.")

@@ -6,17 +6,20 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from math import isinf
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
+from app import __version__
 from app.core.errors import InputError, UserFacingError
 from app.core.files import sha256_file, write_atomically
 from evaluation.commands.common import progress, show
 from evaluation.output import printable
 from evaluation.runs.request import Prepared, Request, prepare
-from evaluation.runs.store import ITEMS, RESULT, read_run
+from evaluation.runs.store import ITEMS, RESULT, check_folder, read_run
 
 if TYPE_CHECKING:
     from evaluation.runs.backend import Backend
@@ -31,13 +34,13 @@ _CHECKED = 4  # questions
 def run_benchmark(options: argparse.Namespace) -> None:
     """`options` are those of `inro-eval run`. Raises InputError, and whatever ends the engine."""
     out: Path = options.out
-    if not options.resume and (out / ITEMS).exists():
-        raise InputError(f"{out} holds a run already: add --resume to go on with it, or choose another folder.")
+    check_folder(out, resume=options.resume)
+    if options.backend == "engine" and not options.model.is_file():
+        raise InputError(f"There is no file {options.model}.")
     prepared = prepare(_request(options))
     _tell(prepared, options)
-    with _backend(options, prepared) as (backend, batched):
-        prepared = _with(prepared, batched)
-        _ask(prepared, backend, options)
+    with _backend(options, prepared) as (backend, found):
+        _ask(replace(prepared, settings=structs.replace(prepared.settings, **found)), backend, options)
 
 
 def _request(options: argparse.Namespace) -> Request:
@@ -75,18 +78,12 @@ def _tell(prepared: Prepared, options: argparse.Namespace) -> None:
     print(printable("\n".join(lines)), file=sys.stderr)
 
 
-def _with(prepared: Prepared, batched: bool) -> Prepared:
-    from dataclasses import replace
-
-    return replace(prepared, settings=structs.replace(prepared.settings, batched=batched))
-
-
 # --- who answers ------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def _backend(options: argparse.Namespace, prepared: Prepared) -> Iterator[tuple[Backend, bool]]:
-    """Who answers, and whether questions are asked together."""
+def _backend(options: argparse.Namespace, prepared: Prepared) -> Iterator[tuple[Backend, dict[str, Any]]]:
+    """Who answers, and the settings that were found out of it."""
     if options.backend == "openai":
         import os
 
@@ -96,11 +93,11 @@ def _backend(options: argparse.Namespace, prepared: Prepared) -> Iterator[tuple[
             # What it cannot do is said before there is a run.
             if prepared.settings.how in ("letter", "option"):
                 server.check_scoring()
-            yield server, True
+            yield server, {}
         return
     with _engine(options, prepared) as backend:
         backend.together = _together(options.out, options.resume, backend, prepared)
-        yield backend, backend.together
+        yield backend, {"batched": backend.together, "context_length": backend.context_length}
 
 
 @contextmanager
@@ -111,15 +108,21 @@ def _engine(options: argparse.Namespace, prepared: Prepared) -> Iterator[EngineB
     from evaluation.runs.records import RunEngine, RunModel
 
     model: Path = options.model
-    if not model.is_file():
-        raise InputError(f"There is no file {model}.")
     if prepared.settings.chat and not read_header(model).chat_template:
         raise InputError(f"{model.name} has no chat template: add --plain to ask without one.")
     with progress("reading the file", model.stat().st_size, "B") as advance:
         sha256 = sha256_file(model, advance)
     with ToolClient() as engine:
         hello = engine.start()
-        info = engine.load(model, context_length=options.context, threads=options.threads)
+        with progress("loading the model", 100, "%") as advance:
+            shown = 0
+
+            def on_progress(fraction: float) -> None:
+                nonlocal shown
+                advance(int(100 * fraction) - shown)
+                shown = int(100 * fraction)
+
+            info = engine.load(model, context_length=options.context, threads=options.threads, on_progress=on_progress)
         yield EngineBackend(
             engine,
             info,
@@ -133,8 +136,8 @@ def _together(folder: Path, resume: bool, backend: EngineBackend, prepared: Prep
     from evaluation.labels import letters
     from evaluation.runs.backend import Question
 
-    if resume and (folder / ITEMS).exists():
-        return read_run(folder).identity.settings.batched
+    if resume and (folder / ITEMS).exists() and (earlier := read_run(folder)).records:
+        return earlier.identity.settings.batched
     items = prepared.items[:_CHECKED]
     prompts = [prepared.wording.prompt(item) for item in items]
     backend.share(prompts)
@@ -142,11 +145,12 @@ def _together(folder: Path, resume: bool, backend: EngineBackend, prepared: Prep
     difference = backend.largest_difference(questions)
     if difference <= _CLOSE:
         return True
-    print(
-        f"Questions asked together differ from those asked alone by up to {difference:.2g} nats on this machine, so "
-        "each is asked by itself, which takes longer.",
-        file=sys.stderr,
+    found = (
+        "cannot be asked together of this model"
+        if isinf(difference)
+        else f"asked together differ from those asked alone by up to {difference:.2g} nats on this machine"
     )
+    print(f"Questions {found}, so each is asked by itself, which takes longer.", file=sys.stderr)
     return False
 
 
@@ -160,22 +164,24 @@ def _ask(prepared: Prepared, backend: Backend, options: argparse.Namespace) -> N
 
     identity = _identity(prepared, backend, options)
     out: Path = options.out
-    try:
-        with (
-            start_run(out, identity, resume=options.resume) as file,
-            progress(f"{options.task} {options.lang}", len(prepared.items)) as advance,
-        ):
+    done = 0
+    total = len(prepared.items)
+    with start_run(out, identity, resume=options.resume) as file:
+        try:
+            kept = {record.item.id for record in file.kept}
+            with progress(f"{options.task} {options.lang}", total, done=len(kept)) as advance:
 
-            def on_record(_: Record) -> None:
-                advance(1)
+                def on_record(record: Record) -> None:
+                    nonlocal done
+                    done += 1
+                    if record.item.id not in kept:
+                        advance(1)
 
-            run(way(prepared.settings, prepared.wording), backend, prepared.items, file, on_record)
-    except (KeyboardInterrupt, UserFacingError):
-        if (out / ITEMS).exists():
-            print(
-                f"The questions answered so far are kept in {out}; add --resume to go on from there.", file=sys.stderr
-            )
-        raise
+                run(way(prepared.settings, prepared.wording), backend, prepared.items, file, on_record)
+        except (KeyboardInterrupt, UserFacingError):
+            if done:
+                print(f"{done:,} questions are kept in {out}; add --resume to go on from there.", file=sys.stderr)
+            raise
     _sum_up(out, options.json)
 
 
@@ -184,6 +190,7 @@ def _identity(prepared: Prepared, backend: Backend, options: argparse.Namespace)
     from evaluation.runs.runner import data_sha256
 
     return RunIdentity(
+        inro=__version__,
         model=backend.model,
         engine=backend.engine,
         task=options.task,

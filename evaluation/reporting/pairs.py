@@ -121,6 +121,7 @@ def _ways(identity: RunIdentity) -> dict[str, object]:
         "decoding": (settings.max_tokens, settings.grammar, settings.samples, settings.temperature),
         "seed": settings.seed,
         "batched": settings.batched,
+        "context_length": settings.context_length,
     }
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import takewhile
+from math import inf
 from typing import TypeVar
 
 from app.core.engine.branches import Tree
@@ -14,7 +15,6 @@ from app.core.engine.protocol import (
     Continuation,
     Conversation,
     Encoded,
-    FailureCode,
     ModelInfo,
     Sampling,
     TokenSequence,
@@ -22,15 +22,17 @@ from app.core.engine.protocol import (
 from app.core.engine.tool_client import ToolClient
 from evaluation.runs.backend import AnswerScore, Decoding, Prompt, Question, Refused, Scored, Written
 from evaluation.runs.records import RunEngine, RunModel
+from evaluation.runs.surviving import Survivor, may_be_the_question
 
 GROUP_TOKENS = 512
 """Of a group's questions beyond the shared prefix: a full batch of the engine, after which more gains nothing."""
 
-_GROUP_ITEMS = 16
-_DEATHS = 10
-"""Failures in a row after which it is not the questions."""
+_GROUP_ITEMS = _GROUP_ANSWERS = 16
+"""What a kill can cost at most, unless one item needs more by itself."""
 
-_RETRIED: frozenset[FailureCode] = frozenset({"worker_died", "worker_hung", "model_crashed", "compute_failed"})
+_TEXT_AT_ONCE = 4 * 1024 * 1024
+"""Bytes that one request has tokenized. Its answer, of at most eight bytes for each, is one line of the engine's
+protocol, which may have 64 MiB."""
 
 T = TypeVar("T")
 
@@ -41,28 +43,29 @@ class EngineBackend:
     def __init__(
         self, engine: ToolClient, info: ModelInfo, model: RunModel, build: RunEngine, *, together: bool = True
     ) -> None:
-        self._engine, self._context_length = engine, info.context_length
+        self._engine, self.context_length = engine, info.context_length
         self.model, self.engine = model, build
         self.together = together
         self._prefix: tuple[int, ...] = ()
-        self._encoded: dict[Question, Encoded] = {}
-        self._failures = 0
+        self._encoded: dict[Question, Encoded | Refused] = {}
+        self._survivor = Survivor()
 
     # --- what is asked together ---------------------------------------------------------------------------------------
 
     def share(self, prompts: Sequence[Prompt]) -> None:
-        encoded = [one.prompt for one in self._engine.encode([_conversation(Question(p, ())) for p in prompts])]
+        found = self._tokenized([Question(prompt, ()) for prompt in prompts])
+        encoded = [one.prompt for one in found if isinstance(one, Encoded)]
         # What comes after may be tokenized otherwise where the prompts part.
         self._prefix = _common(encoded)[:-2] if len(encoded) > 1 and self.together else ()
 
     def groups(self, asked: Sequence[Sequence[Question]], decoding: Decoding | None) -> list[range]:
         self._encode([question for questions in asked for question in questions])
         sizes = [self._size(questions, decoding) for questions in asked]
-        most = _GROUP_ITEMS if decoding is None else max(1, _GROUP_ITEMS // decoding.samples)
+        most = GROUP_TOKENS if decoding is None else _GROUP_ANSWERS
         groups: list[range] = []
         start, taken = 0, 0
         for place, size in enumerate(sizes):
-            if place > start and (taken + size > GROUP_TOKENS or place - start >= most):
+            if place > start and (taken + size > most or place - start >= _GROUP_ITEMS):
                 groups.append(range(start, place))
                 start, taken = place, 0
             taken += size
@@ -70,52 +73,84 @@ class EngineBackend:
 
     def _size(self, questions: Sequence[Question], decoding: Decoding | None) -> int:
         if decoding is not None:
-            return 0  # What is written takes the time: the number of answers counts.
-        paths = [tokens[:-1] for question in questions for tokens in self._encoded[question].answers]
+            return len(questions) * decoding.samples  # What is written takes the time.
+        found = (self._encoded[question] for question in questions)
+        paths = [tokens[:-1] for one in found if isinstance(one, Encoded) for tokens in one.answers]
         shared = len(self._prefix) if all(path[: len(self._prefix)] == self._prefix for path in paths) else 0
         return sum(1 for _ in Tree(paths, shared).nodes())
+
+    # --- tokens -------------------------------------------------------------------------------------------------------
+
+    def _tokens(self, questions: Sequence[Question]) -> list[Encoded | Refused]:
+        if any(question not in self._encoded for question in questions):
+            self._encode(questions)
+        return [self._encoded[question] for question in questions]
 
     def _encode(self, questions: Sequence[Question]) -> None:
         """Have the tokens of these questions, and forget those of others."""
         missing = [question for question in dict.fromkeys(questions) if question not in self._encoded]
         known = {question: self._encoded[question] for question in questions if question in self._encoded}
-        tokens = self._engine.encode([_conversation(question) for question in missing]) if missing else ()
-        self._encoded = known | dict(zip(missing, tokens, strict=True))
+        self._encoded = known | dict(zip(missing, self._tokenized(missing), strict=True))
 
-    def _tokens(self, questions: Sequence[Question]) -> list[Encoded]:
-        if any(question not in self._encoded for question in questions):
-            self._encode(questions)
-        return [self._encoded[question] for question in questions]
+    def _tokenized(self, questions: Sequence[Question]) -> list[Encoded | Refused]:
+        found: list[Encoded | Refused] = []
+        for portion in _portions(questions):
+            size = _bytes(portion[0])
+            if size > _TEXT_AT_ONCE:
+                found.append(Refused("too_long", f"The question is {size:,} bytes long, once for each of its answers."))
+            else:
+                found += self._survivor.outcomes(portion, self._encoded_by_engine)
+        return found
+
+    def _encoded_by_engine(self, questions: Sequence[Question]) -> tuple[Encoded, ...]:
+        return self._engine.encode([_conversation(question) for question in questions])
 
     # --- probabilities ------------------------------------------------------------------------------------------------
 
     def score(self, questions: Sequence[Question]) -> list[Scored | Refused]:
-        return self._surviving(list(zip(questions, self._tokens(questions), strict=True)), self._score)
+        return self._outcomes(questions, self._unscorable, self._score)
+
+    def _score(self, asked: Sequence[Encoded]) -> list[Scored | Refused]:
+        found = iter(self._continuations([sequence for one in asked for sequence in _sequences(one)]))
+        return [_scored(one, [next(found) for _ in one.answers]) for one in asked]
+
+    def _unscorable(self, encoded: Encoded) -> Refused | None:
+        return self._too_long(encoded, 0) or _without_tokens(encoded)
 
     def largest_difference(self, questions: Sequence[Question]) -> float:
         """In nats, between the probabilities of these questions asked together and each answer evaluated by itself.
 
-        0 where none of them can be asked.
+        0 where none of them can be asked, infinite where the engine fails at one that it can do by itself.
         """
-        encoded = [one for one in self._tokens(questions) if not self._too_long(one, 0)]
-        asked = [TokenSequence(tokens, _first(one)) for one in encoded for tokens in one.answers]
-        if not asked:
+        asked = [one for one in self._tokens(questions) if isinstance(one, Encoded) and not self._unscorable(one)]
+        try:
+            return self._difference(asked)
+        except EngineError as error:
+            _raise_unless_the_question(error)
+        return max(map(self._own_difference, asked))
+
+    def _own_difference(self, encoded: Encoded) -> float:
+        try:
+            return self._difference([encoded])
+        except EngineError as error:
+            _raise_unless_the_question(error)
+        try:
+            self._engine.score(_sequences(encoded), together=False)
+        except EngineError as error:
+            _raise_unless_the_question(error)
             return 0.0
-        together = self._continuations(asked)
-        alone = self._engine.score(asked, together=False)
+        return inf
+
+    def _difference(self, asked: Sequence[Encoded]) -> float:
+        sequences = [sequence for one in asked for sequence in _sequences(one)]
+        if not sequences:
+            return 0.0
+        together = self._continuations(sequences)
+        alone = self._engine.score(sequences, together=False)
         pairs = [(one, other) for one, other in zip(together, alone, strict=True) if one and other]
         return max(
             (abs(a - b) for one, other in pairs for a, b in zip(one.logprobs, other.logprobs, strict=True)), default=0.0
         )
-
-    def _score(self, pairs: Sequence[tuple[Question, Encoded]]) -> list[Scored | Refused]:
-        refusals = [self._too_long(encoded, 0) or _without_tokens(encoded) for _, encoded in pairs]
-        asked = [encoded for (_, encoded), refused in zip(pairs, refusals, strict=True) if refused is None]
-        found = iter(self._continuations([TokenSequence(t, _first(one)) for one in asked for t in one.answers]))
-        return [
-            refused or _scored(encoded, [next(found) for _ in encoded.answers])
-            for (_, encoded), refused in zip(pairs, refusals, strict=True)
-        ]
 
     def _continuations(self, sequences: Sequence[TokenSequence]) -> list[Continuation | None]:
         """Of all sequences; those that do not begin with the shared prefix are evaluated without it."""
@@ -133,23 +168,20 @@ class EngineBackend:
     # --- texts --------------------------------------------------------------------------------------------------------
 
     def write(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[Written | Refused]:
-        questions = [Question(prompt, ()) for prompt in prompts]
-        pairs = list(zip(questions, self._tokens(questions), strict=True))
-        return self._surviving(pairs, lambda some: self._write(some, decoding))
+        return self._outcomes(
+            [Question(prompt, ()) for prompt in prompts],
+            lambda encoded: self._too_long(encoded, decoding.max_tokens),
+            lambda asked: self._write(asked, decoding),
+        )
 
-    def _write(self, pairs: Sequence[tuple[Question, Encoded]], decoding: Decoding) -> list[Written | Refused]:
-        refusals = [self._too_long(encoded, decoding.max_tokens) for _, encoded in pairs]
-        asked = [encoded.prompt for (_, encoded), refused in zip(pairs, refusals, strict=True) if refused is None]
-        completions = iter(self._completions(asked, decoding))
-        outcomes: list[Written | Refused] = []
-        for (_, encoded), refused in zip(pairs, refusals, strict=True):
-            if refused is not None:
-                outcomes.append(refused)
-                continue
+    def _write(self, asked: Sequence[Encoded], decoding: Decoding) -> list[Written]:
+        completions = iter(self._completions([one.prompt for one in asked], decoding))
+        written: list[Written] = []
+        for one in asked:
             own = [next(completions) for _ in range(decoding.samples)]
-            texts, finishes = tuple(one.text for one in own), tuple(one.reason for one in own)
-            outcomes.append(Written(texts, finishes, len(encoded.prompt)))
-        return outcomes
+            texts, finishes = tuple(answer.text for answer in own), tuple(answer.reason for answer in own)
+            written.append(Written(texts, finishes, len(one.prompt)))
+        return written
 
     def _completions(self, prompts: Sequence[tuple[int, ...]], decoding: Decoding) -> list[Completion]:
         if self.together:
@@ -179,42 +211,56 @@ class EngineBackend:
 
     # --- what goes wrong ----------------------------------------------------------------------------------------------
 
+    def _outcomes(
+        self,
+        questions: Sequence[Question],
+        refused: Callable[[Encoded], Refused | None],
+        ask: Callable[[Sequence[Encoded]], Sequence[T | Refused]],
+    ) -> list[T | Refused]:
+        """One for each question: what `ask` makes of it, unless it was or is refused."""
+        checked = [one if isinstance(one, Refused) else refused(one) or one for one in self._tokens(questions)]
+        found = iter(self._survivor.outcomes([one for one in checked if isinstance(one, Encoded)], ask))
+        return [one if isinstance(one, Refused) else next(found) for one in checked]
+
     def _too_long(self, encoded: Encoded, answer: int) -> Refused | None:
         """Nothing is cut: a question that does not fit as a whole, with its answer, is not asked."""
         needed = max([len(encoded.prompt) + answer, *map(len, encoded.answers)])
-        if needed <= self._context_length:
+        if needed <= self.context_length:
             return None
         reason = (
-            f"The question is {needed:,} tokens long with its answer, and the context holds {self._context_length:,}."
+            f"The question is {needed:,} tokens long with its answer, and the context holds {self.context_length:,}."
         )
         return Refused("too_long", reason)
 
-    def _surviving(
-        self,
-        pairs: Sequence[tuple[Question, Encoded]],
-        ask: Callable[[Sequence[tuple[Question, Encoded]]], list[T]],
-    ) -> list[T | Refused]:
-        """The outcomes of all; if the engine dies of them they are asked again, and if it does so again one by one.
 
-        A question that the engine dies of twice by itself is refused. Raises EngineError where that never ends.
-        """
-        error = None
-        for _ in range(2):
-            try:
-                outcomes = ask(pairs)
-            except EngineError as failed:
-                if failed.failure.code not in _RETRIED:
-                    raise
-                self._failures += 1
-                if self._failures >= _DEATHS:
-                    raise
-                error = failed
-            else:
-                self._failures = 0
-                return [*outcomes]
-        if len(pairs) > 1:
-            return [outcome for pair in pairs for outcome in self._surviving([pair], ask)]
-        return [Refused("failed", str(error))]
+def _raise_unless_the_question(error: EngineError) -> None:
+    if not may_be_the_question(error):
+        raise error
+
+
+def _portions(questions: Sequence[Question]) -> Iterator[list[Question]]:
+    """Neighbours that can be tokenized by one request; one that is too much even alone is by itself."""
+    portion: list[Question] = []
+    taken = 0
+    for question in questions:
+        size = _bytes(question)
+        if portion and taken + size > _TEXT_AT_ONCE:
+            yield portion
+            portion, taken = [], 0
+        portion.append(question)
+        taken += size
+    if portion:
+        yield portion
+
+
+def _bytes(question: Question) -> int:
+    """Of all texts to be tokenized: the prompt alone, and before each answer."""
+    prompt = question.prompt
+    texts = [turn.content for turn in prompt.messages] if prompt.text is None else [prompt.text]
+    own = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+    return own * (1 + len(question.answers)) + sum(
+        len(one.encode("utf-8", "surrogatepass")) for one in question.answers
+    )
 
 
 def _conversation(question: Question) -> Conversation:
@@ -225,6 +271,10 @@ def _conversation(question: Question) -> Conversation:
 def _first(encoded: Encoded) -> int:
     """Where the first answer departs from the prompt's own tokens: a tokenizer may merge what is on either side."""
     return max(1, min(len(_common([encoded.prompt, answer])) for answer in encoded.answers))
+
+
+def _sequences(encoded: Encoded) -> list[TokenSequence]:
+    return [TokenSequence(tokens, _first(encoded)) for tokens in encoded.answers]
 
 
 def _without_tokens(encoded: Encoded) -> Refused | None:

@@ -48,6 +48,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     temperature: float = 0.0
     batched: bool = True
     """Whether questions were evaluated together; False where the check before the run found that it changes them."""
+    context_length: int = 0
+    """Tokens that a question may have with its answer; 0 for a server, which does not say."""
 
 
 class RunModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,6 +71,8 @@ class RunIdentity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The first line of a run. Records are taken over into a resumed run only if all of it is the same."""
 
     format: Literal["inro-eval-run/1"] = "inro-eval-run/1"
+    inro: str = ""
+    """The version of this program: another one may read answers otherwise."""
     model: RunModel
     engine: RunEngine
     task: str

@@ -136,7 +136,8 @@ def _check(request: Request) -> None:
     wrong = {
         "--samples, --temperature and --grammar go with --how generate": not writes
         and (request.samples > 1 or request.temperature is not None or request.grammar),
-        "--steps goes with --how generate, paper or paper-fixed": request.steps and not (writes or published),
+        "--steps, and templates that ask for steps, go with --how generate, paper or paper-fixed": request.steps
+        and not (writes or published),
         "--steps and --grammar exclude each other: a grammar lets the model write letters only": request.steps
         and request.grammar,
         "--max-tokens goes with --how generate": request.max_tokens is not None and not writes,

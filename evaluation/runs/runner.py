@@ -10,10 +10,12 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
+from app.core.errors import InputError
 from evaluation.items import Item
+from evaluation.output import printable
 from evaluation.runs.backend import Backend, Prompt
 from evaluation.runs.records import Record, item_sha256
-from evaluation.runs.store import RunFile
+from evaluation.runs.store import ITEMS, RunFile
 from evaluation.runs.ways import Asked, Way
 
 _WINDOW = 64
@@ -37,9 +39,12 @@ def run(
     """Ask every item that `file` has no record of, in the order of `in_order`, and return the records of all.
 
     `on_record` is told of each, kept ones included. Whatever the backend raises ends the run; what was recorded until
-    then is in `file`.
+    then is in `file`. Raises InputError where `file` has a record of another question, or of one that was asked in
+    other words.
     """
-    kept = {(one.item.id, one.item_sha256, one.prompt_sha256): one for one in file.kept}
+    kept = {one.item.id: one for one in file.kept}
+    if others := kept.keys() - {item.id for item in items}:
+        raise InputError(_other_words(min(others)))
     records: list[Record] = []
     for _, alike in groupby(in_order(items), key=lambda item: len(item.options)):
         own = list(alike)
@@ -67,10 +72,10 @@ def _answered(
     way: Way,
     backend: Backend,
     group: Sequence[Asked],
-    kept: dict[tuple[str, str, str], Record],
+    kept: dict[str, Record],
     file: RunFile,
 ) -> Iterator[Record]:
-    known = [kept.get((asked.item.id, item_sha256(asked.item), asked.prompt_sha256)) for asked in group]
+    known = [_earlier(asked, kept) for asked in group]
     if all(known):
         yield from (record for record in known if record)
         return
@@ -79,3 +84,18 @@ def _answered(
         if earlier is None:
             file.append(record)
         yield earlier or record
+
+
+def _earlier(asked: Asked, kept: dict[str, Record]) -> Record | None:
+    """The record of this very question, if there is one."""
+    record = kept.get(asked.item.id)
+    if record and (record.item, record.prompt_sha256) != (asked.item, asked.prompt_sha256):
+        raise InputError(_other_words(asked.item.id))
+    return record
+
+
+def _other_words(name: str) -> str:
+    return (
+        f"Question {printable(name[:80])} was recorded in other words than it is asked in now: {ITEMS} was changed, or "
+        "another version of inro-eval wrote it. Choose another folder."
+    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from app.core.errors import InputError
+from app.core.errors import InputError, MachineError
 from app.core.files import write_atomically
 from evaluation.runs.records import Record, RunIdentity
 
@@ -70,6 +70,8 @@ def _records(path: Path, file: BinaryIO) -> Iterator[Record]:
     number = 1
     while line := file.readline(_LINE_AT_MOST):
         number += 1
+        if len(line) == _LINE_AT_MOST:
+            raise InputError(f"{path}, line {number} is longer than any record of inro-eval: the file was changed.")
         if not line.endswith(b"\n"):
             return  # A kill left it unfinished: the question is asked again.
         try:
@@ -88,16 +90,24 @@ class RunFile:
 
     def __init__(self, path: Path, kept: tuple[Record, ...], lock: BaseFileLock) -> None:
         self.kept = kept
-        self._lock, self._file = lock, path.open("ab")
+        # Without a buffer: what could not be written now must not be tried again when the file is closed.
+        self._path, self._lock, self._file = path, lock, path.open("ab", buffering=0)
 
     def append(self, record: Record) -> None:
-        self._file.write(msgspec.json.encode(record) + b"\n")
-        self._file.flush()
+        """Raises MachineError where it cannot be written; half a line is then left, which `start_run` takes away."""
+        line = memoryview(msgspec.json.encode(record) + b"\n")
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+        except OSError as error:
+            raise MachineError(f"{self._path} cannot be written: {error.strerror or error}.") from error
 
     def close(self) -> None:
-        with self._file:
-            os.fsync(self._file.fileno())
-        self._lock.release()
+        try:
+            with self._file:
+                os.fsync(self._file.fileno())
+        finally:
+            self._lock.release()
 
     def __enter__(self) -> RunFile:
         return self
@@ -106,24 +116,35 @@ class RunFile:
         self.close()
 
 
+def check_folder(folder: Path, *, resume: bool) -> None:
+    """Raises InputError where no run can be written, which is better said before a large model is loaded.
+
+    A run that ended before its first answer is in nobody's way.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file: choose another folder for the run.")
+    if not resume and (folder / ITEMS).exists() and read_run(folder).records:
+        raise InputError(f"{folder} holds a run already: add --resume to go on with it, or choose another folder.")
+
+
 def start_run(folder: Path, identity: RunIdentity, *, resume: bool) -> RunFile:
     """A new run in `folder`, or with `resume` the one that is there, which must be the same one.
 
     Raises InputError where there is a run and none was to be resumed, where it is another one, and where another
     process is at it.
     """
+    check_folder(folder, resume=resume)
     folder.mkdir(parents=True, exist_ok=True)
     lock = _locked(folder)
     try:
         path = folder / ITEMS
         kept: tuple[Record, ...] = ()
+        check_folder(folder, resume=resume)  # again, now that no other process writes to it
         if path.exists():
-            if not resume:
-                raise InputError(
-                    f"{folder} holds a run already: add --resume to go on with it, or choose another folder."
-                )
             run = read_run(folder)
-            _check_same(run, identity)
+            if run.records:
+                _check_same(run, identity)
+                identity = run.identity
             kept = run.records
         (folder / RESULT).unlink(missing_ok=True)  # An earlier end must not stand beside what comes now.
         # Without the line that a kill left unfinished, which would spoil the next one.
@@ -158,8 +179,8 @@ def _differences(found: RunIdentity, wanted: RunIdentity) -> Iterator[str]:
     """The names of what is not the same, for a person."""
     for field in found.__struct_fields__:
         one, other = getattr(found, field), getattr(wanted, field)
-        if one == other:
-            continue
+        if one == other or (field == "model" and one.sha256 and one.sha256 == other.sha256):
+            continue  # A file may be renamed meanwhile.
         if field == "settings":
             yield from (
                 name.replace("_", " ") for name in one.__struct_fields__ if getattr(one, name) != getattr(other, name)

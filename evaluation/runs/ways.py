@@ -184,11 +184,12 @@ class Writing:
     def records(self, backend: Backend, group: Sequence[Asked]) -> list[Record]:
         outcomes: list[Written | Refused] = []
         for options, run in _runs([len(asked.item.options) for asked in group], self.settings.grammar):
-            prompts = [question.prompt for asked in group[run.start : run.stop] for question in asked.questions]
+            own = group[run.start : run.stop]
             decoding = self.decoding
             if self.settings.grammar:
-                decoding = replace(decoding, grammar=labels.grammar(labels.letters(options)))
-            outcomes += backend.write(prompts, decoding)
+                blank = bool(self.wording.lead(own[0].item))
+                decoding = replace(decoding, grammar=labels.grammar(labels.letters(options), after_blank=blank))
+            outcomes += backend.write([question.prompt for asked in own for question in asked.questions], decoding)
         found = iter(outcomes)
         return [self._judged(asked, [next(found) for _ in asked.questions]) for asked in group]
 

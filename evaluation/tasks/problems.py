@@ -38,6 +38,7 @@ def problem_lines(told: dict[str, Any]) -> list[str]:
         if kind != "filtered" and count:
             examples = [one for one in told["reported"] if one["kind"] == kind][:_SHOWN]
             kept = told["asked_all_the_same"].get(kind, 0)
-            lines.append(f"{kind} {count}, of which {kept} are asked all the same:")
+            asked = "all asked all the same" if kept == count else f"{kept} asked all the same" if kept else "not asked"
+            lines.append(f"{kind} {count}, {asked}:")
             lines += [f"  {Problem(**one)}" for one in examples]
     return lines

@@ -51,17 +51,19 @@ class Tree:
                 stack.append(iter(node.children.values()))
 
 
-def packed(paths: Sequence[Sequence[int]], skip: int, most_tokens: int, most_paths: int) -> Iterator[range]:
+def packed(paths: Sequence[Sequence[int]], skip: int, most_tokens: int, most_paths: int, room: int) -> Iterator[range]:
     """Neighbouring paths in groups, each of at most so many tokens after `skip` (a shared one counts once) and paths.
 
-    Only a path that is too long by itself makes a group with more tokens. The groups depend on the arguments alone.
+    A group has more tokens, up to `room`, where a path would else evaluate again more than it adds, and beyond that
+    only if one path is too long by itself. The groups depend on the arguments alone.
     """
     start, tokens = 0, 0
     for number, path in enumerate(paths):
         shared = _common(path, paths[number - 1]) if number > start else skip
         # Sharing with the path before only: a bound from above, since it may share more with an earlier one.
         more = len(path) - max(skip, shared)
-        if number > start and (tokens + more > most_tokens or number - start == most_paths):
+        most = room if shared - skip > more else most_tokens
+        if number > start and (tokens + more > most or number - start == most_paths):
             yield range(start, number)
             start, tokens, more = number, 0, len(path) - skip
         tokens += more

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from jinja2.ext import Extension
 
 
+DAY_OF_TESTS = datetime(2024, 7, 26)
+"""What templates that write the date write where the same questions must give the same answers on every day: what
+Llama 3's own template writes by default."""
+
+
 class TemplateError(Exception):
     """The model file's chat template is missing, does not compile, or refuses this conversation."""
 
@@ -48,12 +53,16 @@ class ChatTemplate:
         except Exception as error:  # code from outside may raise anything, here and in `render`
             raise TemplateError(f"the model file's chat template cannot be used ({type(error).__name__})") from error
 
-    def render(self, messages: Sequence[Turn]) -> str:
-        """The prompt up to where the assistant's answer begins. Raises TemplateError."""
+    def render(self, messages: Sequence[Turn], day: datetime | None = None) -> str:
+        """The prompt up to where the assistant's answer begins. Raises TemplateError.
+
+        Some templates write the date into the prompt: that of `day`, or of today.
+        """
+        clock = {"strftime_now": day.strftime} if day else {}
         turns = [{"role": turn.role, "content": turn.content} for turn in messages]
         try:
             return self._template.render(
-                messages=turns, tools=None, documents=None, add_generation_prompt=True, **self._tokens
+                messages=turns, tools=None, documents=None, add_generation_prompt=True, **clock, **self._tokens
             )
         except Exception as error:
             # Its message may quote the conversation, and this one may reach a log.

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from app.core.engine import prompt
@@ -53,7 +54,7 @@ class Prompter:
             raise Refusal("bad_template", f"The prompt cannot be written: {error}.") from error
 
     def encoded(self, request_id: int, conversation: Conversation) -> Encoded:
-        """The tokens of a conversation with none and with each of its answers, whatever their number.
+        """The tokens of a conversation with none and with each of its answers, whatever their number and the day.
 
         An answer is tokenized together with what precedes it, since tokens may reach over the boundary. Raises Refusal.
         """
@@ -76,7 +77,7 @@ class Prompter:
         if not conversation.messages or conversation.messages[-1].role != "user":
             raise Refusal("bad_request", "The last message of a request must be a question.")
         try:
-            return self._render(request_id, self._defused(conversation.messages))
+            return self._render(request_id, self._defused(conversation.messages), prompt.DAY_OF_TESTS)
         except prompt.TemplateError as error:
             raise Refusal("bad_template", f"The prompt cannot be written: {error}.") from error
 
@@ -109,18 +110,18 @@ class Prompter:
         self._previous, self._dropped = messages, dropped
         return Prompt(tokens_of(prompt.without_oldest(messages, dropped)), dropped)
 
-    def _render(self, request_id: int, turns: Sequence[Turn]) -> str:
+    def _render(self, request_id: int, turns: Sequence[Turn], day: datetime | None = None) -> str:
         # jinja2 computes constant expressions while it compiles, so that is limited too.
         with self._time_limit(request_id):
             if self._template is None:
                 self._template = prompt.ChatTemplate(self._source, self._model.bos_token, self._model.eos_token)
             try:
-                return self._template.render(turns)
+                return self._template.render(turns, day)
             except prompt.TemplateError:
                 folded = prompt.in_the_question(turns)
                 if folded is None:
                     raise
-                return self._template.render(folded)
+                return self._template.render(folded, day)
 
     def _defused(self, messages: Sequence[Turn]) -> list[Turn]:
         """The turns with composed text, in which nothing stands for a control token."""

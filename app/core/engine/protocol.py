@@ -108,7 +108,10 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Encode(_Message, tag="encode", frozen=True):
-    """The tokens of conversations, each with none and with each of its answers: as they are evaluated, never cut."""
+    """The tokens of conversations, each with none and with each of its answers: as they are evaluated, never cut.
+
+    A chat template that writes the date writes the same one on every day.
+    """
 
     id: int
     conversations: tuple[Conversation, ...]

@@ -85,7 +85,9 @@ class SequenceContext:
         unique = list(paths)
         with self._model.aborting(abort):
             self._hold(prefix)
-            for group in packed(unique, len(prefix), self._room(), _MOST_SEQUENCES if together else 1):
+            room = self.cells - len(prefix)
+            # One full batch is as fast as several, and its attention spans less.
+            for group in packed(unique, len(prefix), min(self._ubatch, room), _MOST_SEQUENCES if together else 1, room):
                 offset = group.start
                 self._evaluate(
                     unique[offset : group.stop],
@@ -94,10 +96,6 @@ class SequenceContext:
                 )
                 self._forget(len(group))
         return takers.results()
-
-    def _room(self) -> int:
-        """Tokens of a group: one full batch is as fast as several, and its attention spans less."""
-        return min(self._ubatch, self.cells - len(self._prefix))
 
     def _logits(self, rows: int) -> NDArray[np.float32]:
         import numpy

@@ -38,18 +38,25 @@ def test_the_prefix_is_in_no_node() -> None:
     assert [(node.token, node.position, node.paths) for node in nodes] == [(1, 2, [0]), (2, 2, [1]), (3, 3, [1])]
 
 
-@given(PATHS, st.integers(1, 12), st.integers(1, 4))
+@given(PATHS, st.integers(1, 12), st.integers(1, 4), st.integers(0, 4))
 def test_groups_hold_all_paths_in_order_within_their_limits(
-    paths: list[tuple[int, ...]], most_tokens: int, most_paths: int
+    paths: list[tuple[int, ...]], most_tokens: int, most_paths: int, more: int
 ) -> None:
-    groups = list(packed(paths, 0, most_tokens, most_paths))
+    room = most_tokens + more
+    groups = list(packed(paths, 0, most_tokens, most_paths, room))
     assert [number for group in groups for number in group] == list(range(len(paths)))
     for group in groups:
         own = [paths[number] for number in group]
         assert len(own) <= most_paths
-        assert len(list(Tree(own, 0).nodes())) <= most_tokens or len(own) == 1
+        assert len(list(Tree(own, 0).nodes())) <= room or len(own) == 1
 
 
 def test_a_shared_beginning_counts_once_for_a_groups_size() -> None:
     paths = [(1, 2, 3, 4, 5), (1, 2, 3, 4, 6), (9, 9, 9)]
-    assert list(packed(paths, 0, most_tokens=6, most_paths=10)) == [range(2), range(2, 3)]
+    assert list(packed(paths, 0, most_tokens=6, most_paths=10, room=6)) == [range(2), range(2, 3)]
+
+
+def test_a_long_beginning_is_evaluated_once_though_it_fills_a_group_alone() -> None:
+    paths = [(*range(9), 50), (*range(9), 60, 61), (*range(9), 70), (80, 81)]
+    assert list(packed(paths, 0, most_tokens=6, most_paths=10, room=20)) == [range(3), range(3, 4)]
+    assert list(packed(paths, 0, most_tokens=6, most_paths=10, room=12)) == [range(2), range(2, 3), range(3, 4)]

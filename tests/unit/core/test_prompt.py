@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from app.core.engine.prompt import (
+    DAY_OF_TESTS,
     ChatTemplate,
     TemplateError,
     composed,
@@ -54,6 +55,12 @@ def test_a_template_that_cannot_be_used_is_one_kind_of_error(source: str | None)
 )
 def test_what_templates_find_in_transformers_they_find_here(source: str, text: str) -> None:
     assert ChatTemplate(source).render([Turn("user", "<熱>")]) == text
+
+
+def test_a_template_that_writes_the_date_writes_the_day_that_is_given() -> None:
+    template = ChatTemplate("{% set today = strftime_now('%d %b %Y') %}{{ today }}")
+    assert template.render([Turn("user", "x")], DAY_OF_TESTS) == "26 Jul 2024"
+    assert template.render([Turn("user", "x")]) != "26 Jul 2024"
 
 
 def test_a_template_cannot_reach_python() -> None:

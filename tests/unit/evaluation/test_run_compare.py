@@ -112,6 +112,7 @@ CHANGES: dict[str, Any] = {
     "samples": 3,
     "temperature": 0.7,
     "batched": False,
+    "context_length": 2048,
 }
 
 
