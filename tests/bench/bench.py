@@ -31,7 +31,6 @@ from app.core.engine.hardware import UBATCH, physical_cores
 from app.core.engine.protocol import Done, Piece
 from tests.bench.convert_bench import bench_convert
 from tests.bench.evaluating.bench import bench_eval
-from tests.bench.train_bench import bench_train
 from tests.tiny_models import tiny_gguf
 
 FOLDER = Path(__file__).resolve().parent
@@ -68,8 +67,6 @@ def main() -> None:
             bench_window(options.pairs)
         if options.only in (None, "convert"):
             bench_convert(Path(folder), options.shapes.split(","), max(1, options.pairs // 2), options.llama_cpp)
-        if options.only in (None, "train"):
-            bench_train(Path(folder) / "train", max(1, options.pairs // 2))
         if options.only in (None, "eval"):
             bench_eval(Path(folder), max(3, options.pairs // 2), options.json)
 
