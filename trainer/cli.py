@@ -1,4 +1,4 @@
-"""The command `inro-train`: the recipes, and the data of the demonstration model."""
+"""The command `inro-train`: the recipes, what helps before and after them, and the data of the demonstration model."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING
 
 from app.core.command import print_json
 from app.core.command import run as run_command
+from trainer.commands import check_data, plan, sample
+from trainer.commands import record as record_command
 
 if TYPE_CHECKING:
     from trainer.records import RunRecord
+
+COMMANDS = (plan, check_data, sample, record_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="inro-train", description="Train a medical model.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add(commands)
     _add_recipe(
         commands.add_parser(
             "mfpt",
@@ -55,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_recipe(parser: argparse.ArgumentParser, recipe: str) -> None:
     parser.add_argument("config", metavar="CONFIG.yaml", type=Path, help="the configuration (see docs/training.md)")
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], dest="changes", help="instead of what the file says"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint of an unfinished run")
     _add_common(parser)
     parser.set_defaults(run=_train, recipe=recipe)
 
@@ -66,18 +76,20 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     from trainer.config import MfptConfig, MpeftConfig, read_config
+    from trainer.running.measuring import launched_processes
 
     if options.recipe == "mfpt":
-        full = read_config(options.config, MfptConfig)
+        full = read_config(options.config, MfptConfig, options.changes)
         from trainer.recipes import mfpt
 
-        record, output = mfpt.run(full, force=options.force), full.output
+        record, output = mfpt.run(full, force=options.force, resume=options.resume), full.output
     else:
-        adapter = read_config(options.config, MpeftConfig)
+        adapter = read_config(options.config, MpeftConfig, options.changes)
         from trainer.recipes import mpeft
 
-        record, output = mpeft.run(adapter, force=options.force), adapter.output
-    _report(record, Path(output), options.json)
+        record, output = mpeft.run(adapter, force=options.force, resume=options.resume), adapter.output
+    if launched_processes().is_first:  # the others of a distributed run would say the same
+        _report(record, Path(output), options.json)
 
 
 def _demo_data(options: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ Paths are relative to the folder in which the command runs.
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -15,6 +16,7 @@ from msgspec import Meta
 
 from app.core.errors import InputError
 from trainer.config_checks import fault_of_all, fault_of_mfpt, fault_of_mpeft
+from trainer.presets import Recipe, read_preset
 
 MAX_CONFIG_BYTES = 256 * 1024
 
@@ -167,20 +169,15 @@ def read_config(path: Path, kind: type[Config], changes: Sequence[str] = ()) -> 
 
     Raises InputError with the key at fault.
     """
-    raw = read_keys(path)
-    return check_config(raw, kind, str(path))
+    return check_config(_changed(path, changes), kind, str(path))
 
 
-def read_keys(path: Path) -> dict[str, Any]:
-    """The keys of a YAML file, unchecked. Raises InputError if it is not a flat YAML file."""
-    if path.stat().st_size > MAX_CONFIG_BYTES:
-        raise InputError(f"{path} is larger than a configuration can be.")
-    try:
-        return msgspec.yaml.decode(path.read_bytes(), type=dict[str, Any])
-    except ImportError as error:
-        raise InputError("reading a configuration needs PyYAML; install inro with its extra “train”.") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{path} is not a flat YAML configuration: {' '.join(str(error).split())}.") from error
+def read_either(path: Path, changes: Sequence[str] = (), recipe: Recipe | None = None) -> MfptConfig | MpeftConfig:
+    """Like `read_config`, for the recipe that is named, or else the one that the keys belong to."""
+    raw = _changed(path, changes)
+    if (recipe or _recipe_of(raw, str(path))) == "mfpt":
+        return check_config(raw, MfptConfig, str(path))
+    return check_config(raw, MpeftConfig, str(path))
 
 
 def check_config(raw: dict[str, Any], kind: type[Config], where: str) -> Config:
@@ -191,6 +188,11 @@ def check_config(raw: dict[str, Any], kind: type[Config], where: str) -> Config:
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
             hint = f" Did you mean {near[0]}?" if near else ""
             raise InputError(f"{where}: there is no key {key}.{hint}")
+    if raw.get("preset") is not None:
+        preset = read_preset(raw["preset"])
+        if RECIPES[preset.recipe] is not kind:
+            raise InputError(f"{where}: the preset {raw['preset']} is for inro-train {preset.recipe}.")
+        raw = {**preset.keys, **raw}
     try:
         # Not strict: YAML reads 1e-4 (without a dot) as text, and everybody writes it so.
         config = msgspec.convert(raw, kind, strict=False)
@@ -208,3 +210,51 @@ def _fault(config: TrainingConfig) -> str | None:
     if isinstance(config, MfptConfig):
         return fault_of_mfpt(config)
     return fault_of_mpeft(config) if isinstance(config, MpeftConfig) else None
+
+
+def _changed(path: Path, changes: Sequence[str]) -> dict[str, Any]:
+    if path.stat().st_size > MAX_CONFIG_BYTES:
+        raise InputError(f"{path} is larger than a configuration can be.")
+    text = path.read_bytes()
+    raw: dict[str, Any] = _yaml(text, dict[str, Any], f"{path} is not a flat YAML configuration")
+    _refuse_repeated(text, path)
+    for change in changes:
+        key, sign, value = change.partition("=")
+        if not sign or not key:
+            raise InputError(f"--set {change}: write it as key=value.")
+        raw[key] = _yaml(value.encode(), Any, f"--set {change}: the value is not YAML")
+    return raw
+
+
+def _refuse_repeated(text: bytes, path: Path) -> None:
+    """YAML lets a later line take the place of an earlier one without a word."""
+    import yaml
+
+    document = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert isinstance(document, yaml.MappingNode)
+    counts = Counter(key.value for key, _ in document.value)
+    if repeated := [key for key, count in counts.items() if count > 1]:
+        raise InputError(f"{path} gives {repeated[0]} twice; leave one of the two out.")
+
+
+def _yaml(text: bytes, kind: Any, fault: str) -> Any:
+    try:
+        return msgspec.yaml.decode(text, type=kind)
+    except ImportError as error:
+        raise InputError("reading a configuration needs PyYAML; install inro with its extra “train”.") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{fault}: {' '.join(str(error).split())}.") from error
+
+
+def _recipe_of(raw: dict[str, Any], where: str) -> Recipe:
+    """That of the preset, or the one that alone has some of the keys. Raises InputError if both could be meant."""
+    if raw.get("preset") is not None:
+        return read_preset(raw["preset"]).recipe
+    keys = {name: {field.name for field in msgspec.structs.fields(kind)} for name, kind in RECIPES.items()}
+    full, adapter = raw.keys() & (keys["mfpt"] - keys["mpeft"]), raw.keys() & (keys["mpeft"] - keys["mfpt"])
+    if bool(full) == bool(adapter):
+        raise InputError(f"{where} could be meant for mfpt or mpeft; say which with --recipe.")
+    return "mfpt" if full else "mpeft"
+
+
+RECIPES: dict[Recipe, type[MfptConfig | MpeftConfig]] = {"mfpt": MfptConfig, "mpeft": MpeftConfig}

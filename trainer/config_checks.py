@@ -33,12 +33,8 @@ EIGHT_BIT_OPTIMIZERS = ("adamw_8bit", "paged_adamw_8bit")
 
 def missing_packages(config: TrainingConfig) -> tuple[str, ...]:
     """Packages that this configuration needs and that are not installed here. They are looked for, not imported."""
-    needed = []
-    if config.optimizer in EIGHT_BIT_OPTIMIZERS or getattr(config, "quantization", None):
-        needed.append("bitsandbytes")
-    if config.tensorboard:
-        needed.append("tensorboard")
-    return tuple(name for name in needed if find_spec(name) is None)
+    needed = config.optimizer in EIGHT_BIT_OPTIMIZERS or getattr(config, "quantization", None) is not None
+    return ("bitsandbytes",) if needed and find_spec("bitsandbytes") is None else ()
 
 
 def fault_of_all(config: TrainingConfig) -> str | None:

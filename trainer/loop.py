@@ -1,24 +1,29 @@
-"""The training loop both recipes share: transformers' own Trainer, told what to report and how to fail."""
+"""The training loop both recipes share: transformers' own Trainer, told when to log, measure, save and stop."""
 
 from __future__ import annotations
 
-import math
+import json
 import os
-import sys
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+import warnings
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from app.core.errors import CheckRefused, InputError
-from trainer.records import Loss
-
-if TYPE_CHECKING:
-    import torch
-
-    from trainer.config import TrainingConfig
-
-Row = Mapping[str, list[int]]
-Collator = Callable[[Sequence[Row]], "dict[str, torch.Tensor]"]
+from app.core.errors import InputError, MachineError
+from trainer.batches import Collator, Row
+from trainer.checkpoints import Progress, checkpoint_name
+from trainer.config import TrainingConfig
+from trainer.letters import Sample
+from trainer.running.conductor import Conductor
+from trainer.running.energy import Meter, find_counters
+from trainer.running.failures import Interrupted
+from trainer.running.folder import Run
+from trainer.running.hooks import trainer_for
+from trainer.running.settings import evaluates
+from trainer.running.stopping import stopping
 
 
 def quiet_libraries() -> None:
@@ -28,6 +33,24 @@ def quiet_libraries() -> None:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    # PEFT asks transformers for it by its earlier name.
+    warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+
+
+def seed_everything(config: TrainingConfig) -> None:
+    """Seed every generator; with `deterministic`, let torch use only kernels that give the same bits each time.
+
+    To be called before the first kernel runs. Source: "Reproducibility" in PyTorch's notes.
+    """
+    if config.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    import torch
+    from transformers import set_seed
+
+    torch.use_deterministic_algorithms(config.deterministic)
+    torch.backends.cudnn.deterministic = config.deterministic
+    torch.backends.cudnn.benchmark = False
+    set_seed(config.seed)
 
 
 def check_checkpoint(folder: Path) -> list[Path]:
@@ -38,86 +61,101 @@ def check_checkpoint(folder: Path) -> list[Path]:
     return weights
 
 
-def weight_type(config: TrainingConfig) -> torch.dtype:
-    """In which type the weights of a checkpoint that is not itself trained are held."""
-    import torch
+@dataclass(frozen=True)
+class Job:
+    """What is trained on what."""
 
-    return torch.bfloat16 if config.precision == "bfloat16" else torch.float32
+    config: TrainingConfig
+    settings: Any
+    """Of `trainer_settings`."""
+    model: Any
+    rows: Sequence[Row]
+    collate: Collator
+    held_back: Sequence[Row] = ()
+    """What the validation loss is measured on."""
+    sample: Sample | None = None
+    """Questions that are asked at every evaluation."""
+    similar_lengths: bool = False
+    """Batches of rows of similar length waste less on padding."""
+    tokenizer: Any = None
+    """To be written beside the weights; None for an adapter, which uses its base's."""
 
 
-def train(
-    model: Any, rows: Sequence[Row], collate: Collator, config: TrainingConfig, folder: Path, *, similar_lengths: bool
-) -> tuple[tuple[Loss, ...], int]:
-    """Train `model` in place and return its losses and the number of optimizer steps.
+@dataclass(frozen=True)
+class Outcome:
+    progress: Progress
+    """At the end."""
+    stopped_early: bool
 
-    `folder` is where the Trainer may keep its own files; nothing is written there by this configuration. Raises
-    CheckRefused if the loss stops being a number.
+
+def train(job: Job, run: Run) -> Outcome:
+    """Train `job.model` in place and write the weights into `run.result`; the last ones too, where others are better.
+
+    Raises Interrupted after Ctrl-C, when a checkpoint is saved, and CheckRefused if the loss stops being a number.
     """
-    import torch
-    from transformers import PrinterCallback, ProgressCallback, Trainer, TrainingArguments
-
-    arguments = TrainingArguments(
-        output_dir=str(folder),
-        num_train_epochs=config.epochs,
-        per_device_train_batch_size=config.batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation,
-        learning_rate=config.learning_rate,
-        lr_scheduler_type=config.schedule,
-        warmup_steps=config.warmup,
-        weight_decay=config.weight_decay,
-        adam_beta2=config.adam_beta2,
-        max_grad_norm=config.max_gradient_norm,
-        bf16=config.precision == "bfloat16",
-        seed=config.seed,
-        data_seed=config.seed,
-        train_sampling_strategy="group_by_length" if similar_lengths else "random",
-        logging_steps=config.log_every,
-        logging_nan_inf_filter=False,
-        save_strategy="no",
-        report_to="none",
-        remove_unused_columns=False,
-        disable_tqdm=True,
-        dataloader_pin_memory=torch.cuda.is_available(),
+    before = run.start.progress if run.start else None
+    if run.writes and before is None:
+        _check_space(job, run)
+    conductor = Conductor(
+        config=job.config,
+        evaluates=evaluates(job.config),
+        before=before,
+        meter=Meter(find_counters() if run.writes else [], before.joules if before else None),
     )
-    trainer = Trainer(model=model, args=arguments, train_dataset=rows, data_collator=collate)
-    # Both write to stdout, which belongs to the command's own result.
-    trainer.remove_callback(PrinterCallback)
-    trainer.remove_callback(ProgressCallback)
-    trainer.add_callback(_progress_callback())
-    trainer.train()
-    return _losses(trainer.state.log_history), int(trainer.state.global_step)
+    with stopping() as stop, closing(conductor):
+        trainer = trainer_for(job, run, conductor, stop)
+        trainer.train(resume_from_checkpoint=str(run.start.folder) if run.start else None)
+        step = int(trainer.state.global_step)
+        if conductor.interrupted:
+            raise Interrupted(f"interrupted at step {step} of {trainer.state.max_steps}; {run.saved()}.")
+    best = conductor.best_step
+    if best is not None and best != step:
+        _write(trainer, job, run, run.result / "last")
+        trainer.load_best(run.checkpoints / checkpoint_name(best))
+    _write(trainer, job, run, run.result)
+    progress = conductor.progress(step, logged_step=step, loss_since=0.0)
+    return Outcome(progress, conductor.stopped_early)
 
 
-def _losses(history: Sequence[Mapping[str, float]]) -> tuple[Loss, ...]:
-    losses = tuple(
-        Loss(step=int(entry["step"]), loss=round(entry["loss"], 5), learning_rate=entry["learning_rate"])
-        for entry in history
-        if "loss" in entry
-    )
-    if not all(math.isfinite(entry.loss) for entry in losses):
-        raise CheckRefused("the training diverged (the loss is no longer a number); lower the learning rate.")
-    return losses
+def _write(trainer: Any, job: Job, run: Run, folder: Path) -> None:
+    """All processes take part: the weights of a sharded model are gathered."""
+    trainer.save_model(str(folder))
+    if not run.writes:
+        return
+    if job.tokenizer is not None:
+        job.tokenizer.save_pretrained(folder)
+    for name in ("training_args.bin", "README.md"):  # a pickle nobody needs, and PEFT's empty form
+        (folder / name).unlink(missing_ok=True)
+    _order_modules(folder / "adapter_config.json")
 
 
-def _progress_callback() -> Any:
-    from tqdm import tqdm
-    from transformers import TrainerCallback
+def _order_modules(path: Path) -> None:
+    """PEFT writes a set in an order that differs from run to run, and with it the hash that names the file."""
+    if path.is_file():
+        content = json.loads(path.read_text("utf-8"))
+        if isinstance(content.get("target_modules"), list):
+            content["target_modules"].sort()
+            path.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
-    class Progress(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
-        """One bar on stderr with the latest loss; it stops a run whose loss is no number."""
 
-        def on_train_begin(self, _args: Any, state: Any, _control: Any, **_rest: Any) -> None:
-            self.bar = tqdm(total=state.max_steps, unit="step", file=sys.stderr, disable=not sys.stderr.isatty())
+_STATE_BYTES = {"adamw": 8, "adamw_bf16": 4}
+"""Of the optimizer, for each parameter that is trained; 2 of those in 8 bits."""
 
-        def on_step_end(self, _args: Any, _state: Any, _control: Any, **_rest: Any) -> None:
-            self.bar.update()
 
-        def on_log(self, _args: Any, _state: Any, control: Any, logs: dict[str, float], **_rest: Any) -> None:
-            if "loss" in logs:
-                self.bar.set_postfix_str(f"loss {logs['loss']:.3f}", refresh=False)
-                control.should_training_stop |= not math.isfinite(logs["loss"])
+def _check_space(job: Job, run: Run) -> None:
+    """Raises MachineError if not even two checkpoints, or the result, find room: better now than after hours."""
+    trained = [weight for weight in job.model.parameters() if weight.requires_grad]
+    needed = sum(weight.numel() * weight.element_size() for weight in trained)
+    if job.config.save_every or job.held_back:
+        state = _STATE_BYTES.get(job.config.optimizer, 2)
+        needed = 2 * (needed + state * sum(weight.numel() for weight in trained))
+    free = shutil.disk_usage(run.folder).free
+    if free < needed:
+        raise MachineError(
+            f"the run needs {megabytes(needed)} of space for {run.target}, and {megabytes(free)} are free: free some, "
+            "or let output lie on a larger disk."
+        )
 
-        def on_train_end(self, _args: Any, _state: Any, _control: Any, **_rest: Any) -> None:
-            self.bar.close()
 
-    return Progress()
+def megabytes(size: int) -> str:
+    return f"{max(size / 1e6, 1):,.0f} MB"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -17,7 +16,9 @@ from app.core.errors import InputError
 from app.core.files import sha256_file, write_atomically
 
 RECORD_NAME = "run_record.json"
-LIBRARIES = ("inro", "torch", "transformers", "tokenizers", "peft", "accelerate", "safetensors")
+LIBRARIES = (
+    "inro", "torch", "transformers", "tokenizers", "peft", "accelerate", "safetensors", "bitsandbytes", "deepspeed",
+)  # fmt: skip
 
 
 class DataFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +35,51 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
     step: int
     loss: float
     learning_rate: float
+    gradient_norm: float | None = None
+    """Before it was cut to `max_gradient_norm`, at this step."""
+
+
+class Validation(msgspec.Struct, frozen=True, kw_only=True):
+    """The mean loss (nats a token) over the held-back share of the data."""
+
+    step: int
+    loss: float
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """Accuracy on a sample of a benchmark, by the probabilities of the options' letters, during the training."""
+
+    step: int
+    task: str
+    language: str
+    n: int
+    correct: int
+    accuracy: float
+    interval_95: tuple[float, float]
+    """Wilson's."""
+
+
+class Git(msgspec.Struct, frozen=True, kw_only=True):
+    """The checkout that the program came from."""
+
+    commit: str
+    dirty: bool
+    """Whether files in it differed from the commit."""
+
+
+class Resumed(msgspec.Struct, frozen=True, kw_only=True):
+    """The run was ended and went on from the checkpoint of `step`."""
+
+    step: int
+    at: str
+    """UTC, ISO 8601."""
+
+
+class Energy(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a whole device, with what else ran on it."""
+
+    of: str
+    watt_hours: float
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,8 +99,17 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int] = {}
     """Documents, tokens, steps, parameters … of this recipe."""
     losses: tuple[Loss, ...] = ()
+    validation: tuple[Validation, ...] = ()
+    best_step: int | None = None
+    """Whose weights the output holds: those of the lowest validation loss. None: of the last step."""
+    stopped_early: bool = False
+    evaluation: tuple[Evaluation, ...] = ()
+    resumed: tuple[Resumed, ...] = ()
+    git: Git | None = None
     versions: dict[str, str] = {}
     machine: dict[str, str | int] = {}
+    """Names, and sizes in bytes."""
+    energy: tuple[Energy, ...] = ()
 
 
 def start_clock() -> Callable[[], tuple[str, float]]:
@@ -76,10 +131,6 @@ def library_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
-
-
-def describe_machine() -> dict[str, str | int]:
-    return {"system": platform.system(), "machine": platform.machine(), "cpus": os.cpu_count() or 0}
 
 
 def write_record(folder: Path, record: RunRecord) -> None:

@@ -73,3 +73,9 @@ def document_end(tokenizer: Any) -> int:
     vocabulary = tokenizer.get_vocab()
     name = next((name for name in _KNOWN_DOCUMENT_ENDS if name in vocabulary), tokenizer.eos_token)
     return int(vocabulary[name])
+
+
+def document_beginning(tokenizer: Any) -> list[int]:
+    """The token before a document, for tokenizers that put one before every text (Llama's, Mistral's, Gemma's)."""
+    first = tokenizer("a")["input_ids"][:1]
+    return list(first) if first == [tokenizer.bos_token_id] else []

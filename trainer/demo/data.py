@@ -17,9 +17,10 @@ from app.core.engine.prompt import language_request
 from app.core.language import Language
 from evaluation.demo.facts import Choice, ChoiceText, Corpus, Fact, choice_answer, choice_question, read_corpus
 from evaluation.scoring import bare
+from trainer.data.documents import Document, Message
+from trainer.data.held_out import HeldOut
+from trainer.data.leakage import check_leakage
 from trainer.demo.wordings import Wordings
-from trainer.documents import Document, Message
-from trainer.leakage import HeldOut, check_leakage
 from trainer.output import new_folder
 from trainer.records import RunRecord, describe_files, start_clock, write_record
 

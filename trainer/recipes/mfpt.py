@@ -8,75 +8,72 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import Any
 
 from app.core.errors import InputError
+from trainer.adapters import attention, check_context, ready_for_training
+from trainer.batches import Padded, Row, blocks, cut, packed_rows, padding_of, rows_of
 from trainer.config import MfptConfig
-from trainer.documents import Document, as_messages, read_documents
-from trainer.leakage import check_leakage, read_held_out
-from trainer.loop import Row, check_checkpoint, quiet_libraries, train
-from trainer.output import check_output, new_folder
-from trainer.records import (
-    RunRecord,
-    describe_files,
-    describe_machine,
-    library_versions,
-    start_clock,
-    write_record,
-)
-
-if TYPE_CHECKING:
-    import torch
+from trainer.data.documents import Document
+from trainer.data.loading import load
+from trainer.data.tokens import tokens_of
+from trainer.letters import read_sample, sample
+from trainer.loop import Job, check_checkpoint, quiet_libraries, seed_everything, train
+from trainer.records import RunRecord, describe_files
+from trainer.running.finishing import Inputs, finish, put_in_place
+from trainer.running.folder import check_start, open_run
+from trainer.running.holding_back import hold_back
+from trainer.running.measuring import launched_processes
+from trainer.running.settings import trainer_settings
 
 
-def run(config: MfptConfig, *, force: bool = False) -> RunRecord:
+def run(config: MfptConfig, *, force: bool = False, resume: bool = False) -> RunRecord:
     """Train and write a checkpoint: safetensors, config.json, tokenizer, chat template and the run record."""
-    clock = start_clock()
-    output = Path(config.output)
-    check_output(output, force)
-    data_paths, held_out_paths = [Path(name) for name in config.data], [Path(name) for name in config.held_out]
-    documents, held_out = read_documents(data_paths), read_held_out(held_out_paths)
-    check_leakage(documents, held_out)
-    base_files = describe_files(check_checkpoint(Path(config.base))) if config.base else ()
-
-    quiet_libraries()
-    from transformers import set_seed
-
-    set_seed(config.seed)
-    tokenizer = _tokenizer(config, documents)
-    blocks = _blocks(documents, tokenizer, config.block_length)
-    model = _model(config, tokenizer)
-    with new_folder(output, force) as folder:
-        losses, steps = train(model, blocks, _collate, config, folder, similar_lengths=False)
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        started, duration = clock()
-        record = RunRecord(
-            recipe="mfpt",
-            started=started,
-            duration_s=duration,
-            seed=config.seed,
-            configuration=msgspec.to_builtins(config),
-            data=describe_files(data_paths),
-            held_out=describe_files(held_out_paths),
-            held_out_questions=len(held_out),
-            base=base_files,
-            counts={
-                "documents": len(documents),
-                "blocks": len(blocks),
-                "tokens": len(blocks) * config.block_length,
-                "vocabulary": len(tokenizer),
-                "parameters": model.num_parameters(),
-                "steps": steps,
-            },
-            losses=losses,
-            versions=library_versions(),
-            machine=describe_machine(),
+    processes = launched_processes()
+    if processes.is_first:
+        check_start(config, force=force, resume=resume)
+    data = load(config)
+    learned, held_back = hold_back(data.documents, config.validation_share, config.seed)
+    questions = read_sample(config)
+    inputs = Inputs(
+        recipe="mfpt",
+        config=config,
+        processes=processes,
+        data=describe_files(data.files),
+        held_out=describe_files(data.held_out_files),
+        held_out_questions=data.questions,
+        base=describe_files(check_checkpoint(Path(config.base))) if config.base else (),
+    )
+    with open_run(config, inputs.identity, rank=processes.rank, force=force, resume=resume) as run:
+        if run.is_complete:
+            return put_in_place(run)
+        quiet_libraries()
+        seed_everything(config)
+        settings = trainer_settings(config, run)
+        tokenizer = _tokenizer(config, learned)
+        rows = _rows(learned, tokenizer, config)
+        model = ready_for_training(_model(config, tokenizer), config)
+        check_context(model, rows)
+        counts = {
+            "documents": len(learned),
+            "documents_held_back": len(held_back),
+            **data.counts,
+            "blocks": len(rows),
+            "tokens": sum(len(row["input_ids"]) for row in rows),
+            "vocabulary": len(tokenizer),
+            "parameters": model.num_parameters(),
+        }
+        job = Job(
+            config=config,
+            settings=settings,
+            model=model,
+            rows=rows,
+            collate=Padded(padding_of(tokenizer)),
+            held_back=rows_of(cut((tokens_of(document, tokenizer) for document in held_back), config.block_length)),
+            sample=sample(questions, tokenizer) if questions else None,
+            tokenizer=tokenizer,
         )
-        write_record(folder, record)
-    return record
+        return finish(run, inputs, train(job, run), counts)
 
 
 def _tokenizer(config: MfptConfig, documents: Sequence[Document]) -> Any:
@@ -96,8 +93,11 @@ def _model(config: MfptConfig, tokenizer: Any) -> Any:
     from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
     if config.base:
-        # Weights stay in float32 while they are trained; `precision` is that of the computation.
-        return AutoModelForCausalLM.from_pretrained(config.base, dtype=torch.float32, local_files_only=True)
+        # Weights stay in float32 while they are trained, if memory allows; `precision` is that of the computation.
+        dtype = torch.bfloat16 if config.optimizer == "adamw_bf16" else torch.float32
+        return AutoModelForCausalLM.from_pretrained(
+            config.base, dtype=dtype, local_files_only=True, **attention(config)
+        )
     return Qwen2ForCausalLM(
         Qwen2Config(
             vocab_size=len(tokenizer),
@@ -112,38 +112,19 @@ def _model(config: MfptConfig, tokenizer: Any) -> Any:
             pad_token_id=tokenizer.pad_token_id,
             bos_token_id=None,
             use_cache=True,
+            **attention(config),
         )
     )
 
 
-def _blocks(documents: Sequence[Document], tokenizer: Any, length: int) -> list[Row]:
-    """All documents joined and cut into rows of `length` tokens. The tail that fills no row is left out.
+def _rows(documents: Sequence[Document], tokenizer: Any, config: MfptConfig) -> list[Row]:
+    """Rows of `block_length` tokens, in which documents follow one another; packed, they do not see one another.
 
     Raises InputError if there is not even one row.
     """
-    from trainer.tokenizer import document_end
-
-    end = document_end(tokenizer)
-    stream: list[int] = []
-    for document in documents:
-        # A text is words only: "<|im_end|>" written in it is not the end of a turn.
-        if document.text is not None:
-            stream += tokenizer(document.text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-        else:
-            rendered = tokenizer.apply_chat_template(as_messages(document), tokenize=False)
-            stream += tokenizer(rendered, add_special_tokens=False)["input_ids"]
-        stream.append(end)
-    rows: list[Row] = [
-        {"input_ids": stream[start : start + length]} for start in range(0, len(stream) - length + 1, length)
-    ]
+    tokenized = (tokens_of(document, tokenizer) for document in documents)
+    length = config.block_length
+    rows = packed_rows(cut(tokenized, length), length) if config.packing else blocks(tokenized, length)
     if not rows:
-        raise InputError(f"the data has {len(stream)} tokens, fewer than one block of {length}; lower block_length.")
+        raise InputError(f"the data has fewer tokens than one block of {length}; lower block_length.")
     return rows
-
-
-def _collate(rows: Sequence[Row]) -> dict[str, torch.Tensor]:
-    import torch
-
-    # No attention mask: there is no padding, and without a mask attention takes its fastest path.
-    tokens = torch.tensor([row["input_ids"] for row in rows])
-    return {"input_ids": tokens, "labels": tokens}

@@ -8,117 +8,96 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import Any
 
 from app.core.errors import InputError
+from trainer.adapters import adapter_model, check_context
+from trainer.batches import Padded, packed_rows, padding_of, rows_of
 from trainer.config import MpeftConfig
-from trainer.documents import Document, as_messages, read_conversations
-from trainer.labels import IGNORED, build_example
-from trainer.leakage import check_leakage, read_held_out
-from trainer.loop import Collator, Row, check_checkpoint, quiet_libraries, train, weight_type
-from trainer.output import check_output, new_folder
-from trainer.records import (
-    RunRecord,
-    describe_files,
-    describe_machine,
-    library_versions,
-    start_clock,
-    write_record,
-)
-
-if TYPE_CHECKING:
-    import torch
+from trainer.data.documents import Document, as_messages
+from trainer.data.loading import load
+from trainer.labels import IGNORED, Example, Labelled, Labeller
+from trainer.letters import read_sample, sample
+from trainer.loop import Job, check_checkpoint, quiet_libraries, seed_everything, train
+from trainer.records import RunRecord, describe_files
+from trainer.running.finishing import Inputs, finish, put_in_place
+from trainer.running.folder import check_start, open_run
+from trainer.running.holding_back import hold_back
+from trainer.running.measuring import launched_processes
+from trainer.running.settings import trainer_settings
 
 
-def run(config: MpeftConfig, *, force: bool = False) -> RunRecord:
+def run(config: MpeftConfig, *, force: bool = False, resume: bool = False) -> RunRecord:
     """Train and write an adapter in PEFT's format with the run record."""
-    clock = start_clock()
-    output = Path(config.output)
-    check_output(output, force)
-    data_paths, held_out_paths = [Path(name) for name in config.data], [Path(name) for name in config.held_out]
-    documents, held_out = read_conversations(data_paths), read_held_out(held_out_paths)
-    check_leakage(documents, held_out)
-    base_files = describe_files(check_checkpoint(Path(config.base)))
+    processes = launched_processes()
+    if processes.is_first:
+        check_start(config, force=force, resume=resume)
+    data = load(config)
+    learned, held_back = hold_back(data.documents, config.validation_share, config.seed)
+    questions = read_sample(config)
+    inputs = Inputs(
+        recipe="mpeft",
+        config=config,
+        processes=processes,
+        data=describe_files(data.files),
+        held_out=describe_files(data.held_out_files),
+        held_out_questions=data.questions,
+        base=describe_files(check_checkpoint(Path(config.base))),
+    )
+    with open_run(config, inputs.identity, rank=processes.rank, force=force, resume=resume) as run:
+        if run.is_complete:
+            return put_in_place(run)
+        quiet_libraries()
+        seed_everything(config)
+        settings = trainer_settings(config, run)
+        from transformers import AutoTokenizer
 
-    quiet_libraries()
-    from transformers import AutoTokenizer, set_seed
-
-    set_seed(config.seed)
-    tokenizer = AutoTokenizer.from_pretrained(config.base, local_files_only=True)
-    rows = _rows(documents, tokenizer, config.max_length)
-    model = _model(config)
-    with new_folder(output, force) as folder:
-        losses, steps = train(model, rows, _collator(tokenizer), config, folder, similar_lengths=True)
-        # "auto" would ask the network whether the base's vocabulary was resized. It was not.
-        model.save_pretrained(folder, save_embedding_layers=False)
-        (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty form
-        started, duration = clock()
-        record = RunRecord(
-            recipe="mpeft",
-            started=started,
-            duration_s=duration,
-            seed=config.seed,
-            configuration=msgspec.to_builtins(config),
-            data=describe_files(data_paths),
-            held_out=describe_files(held_out_paths),
-            held_out_questions=len(held_out),
-            base=base_files,
-            counts={
-                "documents": len(documents),
-                "examples": len(rows),
-                "tokens": sum(len(row["input_ids"]) for row in rows),
-                "learned_tokens": sum(label != IGNORED for row in rows for label in row["labels"]),
-                "parameters": model.get_nb_trainable_parameters()[0],
-                "steps": steps,
-            },
-            losses=losses,
-            versions=library_versions(),
-            machine=describe_machine(),
+        tokenizer = AutoTokenizer.from_pretrained(config.base, local_files_only=True)
+        examples, left_out = _examples(learned, tokenizer, config.max_length)
+        rows = packed_rows(examples, config.max_length) if config.packing else rows_of(examples)
+        model = adapter_model(config)
+        check_context(model, rows)
+        counts = {
+            "documents": len(learned),
+            "documents_held_back": len(held_back),
+            **data.counts,
+            "examples": len(examples),
+            "answers_left_out": left_out,
+            "sequences": len(rows),
+            "tokens": sum(len(row["input_ids"]) for row in rows),
+            "learned_tokens": sum(label != IGNORED for row in rows for label in row["labels"]),
+            "parameters": model.get_nb_trainable_parameters()[0],
+        }
+        job = Job(
+            config=config,
+            settings=settings,
+            model=model,
+            rows=rows,
+            collate=Padded(padding_of(tokenizer)),
+            held_back=rows_of(_examples(held_back, tokenizer, config.max_length)[0]) if held_back else (),
+            sample=sample(questions, tokenizer) if questions else None,
+            similar_lengths=not config.packing,
         )
-        write_record(folder, record)
-    return record
+        return finish(run, inputs, train(job, run), counts)
 
 
-def _rows(documents: Sequence[Document], tokenizer: Any, max_length: int) -> list[Row]:
-    """Raises InputError if no answer at all fits into `max_length`, rather than learn nothing and call it done."""
+def _examples(documents: Sequence[Document], tokenizer: Any, max_length: int) -> tuple[list[Example], int]:
+    """What is learned, and how many answers do not fit into `max_length`.
+
+    Raises InputError if none does, rather than learn nothing and call it done.
+    """
     if not tokenizer.chat_template:
         raise InputError("the base has no chat template, so conversations cannot be rendered for it.")
-    examples = [build_example(as_messages(document), tokenizer, max_length) for document in documents]
-    rows: list[Row] = [{"input_ids": example.input_ids, "labels": example.labels} for example in examples if example]
-    if not rows:
+    labeller = Labeller(tokenizer, max_length)
+    labelled = [_labelled(labeller, document, number) for number, document in enumerate(documents, 1)]
+    examples = [example for one in labelled for example in one.examples]
+    if not examples:
         raise InputError(f"no conversation has an answer within {max_length} tokens; raise max_length.")
-    return rows
+    return examples, sum(one.left_out for one in labelled)
 
 
-def _model(config: MpeftConfig) -> Any:
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    base = AutoModelForCausalLM.from_pretrained(config.base, dtype=weight_type(config), local_files_only=True)
-    lora = LoraConfig(
-        r=config.rank,
-        lora_alpha=config.alpha,
-        lora_dropout=config.dropout,
-        target_modules="all-linear",
-        bias="none",
-        task_type="CAUSAL_LM",
-    )
-    return get_peft_model(base, lora)
-
-
-def _collator(tokenizer: Any) -> Collator:
-    padding = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-
-    def collate(rows: Sequence[Row]) -> dict[str, torch.Tensor]:
-        import torch
-
-        # No attention mask: padding stands after the text, where causal attention never looks back from, and it has
-        # no labels.
-        width = max(len(row["input_ids"]) for row in rows)
-        tokens = [row["input_ids"] + [padding] * (width - len(row["input_ids"])) for row in rows]
-        labels = [row["labels"] + [IGNORED] * (width - len(row["labels"])) for row in rows]
-        return {"input_ids": torch.tensor(tokens), "labels": torch.tensor(labels)}
-
-    return collate
+def _labelled(labeller: Labeller, document: Document, number: int) -> Labelled:
+    try:
+        return labeller(as_messages(document))
+    except InputError as error:
+        raise InputError(f"record {number} of the data (check-data says where it is): {error}") from error

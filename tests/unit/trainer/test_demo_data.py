@@ -8,9 +8,10 @@ from app.core.engine.prompt import language_request
 from app.core.language import Language
 from evaluation.demo.facts import choice_answer, choice_question, default_corpus_folder, read_corpus
 from evaluation.scoring import bare, is_in_language
+from trainer.data.documents import Document
+from trainer.data.leakage import check_leakage
+from trainer.data.reading import read_conversations, read_documents
 from trainer.demo.data import LANGUAGES, LETTERS, Amount, build, held_out_questions, write_data
-from trainer.documents import Document, read_conversations, read_documents
-from trainer.leakage import check_leakage
 from trainer.records import RECORD_NAME, read_record
 
 SMALL = Amount(mfpt_passes=4, mfpt_text_passes=1, mpeft_passes=3, choice_every=2)

@@ -192,7 +192,7 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
-def test_interrupting_leaves_nothing_behind(trained: Path, tmp_path: Path) -> None:
+def test_interrupting_keeps_a_checkpoint_and_says_how_to_go_on(trained: Path, tmp_path: Path) -> None:
     long = {**FULL, "epochs": 1000, "output": str(tmp_path / "outputs" / "out")}
     config = write_config(str(tmp_path / "long.yaml"), long)
     command = [sys.executable, "-c", "import sys; from trainer.cli import main; sys.exit(main())", "mfpt", config]
@@ -211,7 +211,8 @@ def test_interrupting_leaves_nothing_behind(trained: Path, tmp_path: Path) -> No
     assert process.returncode == 130, shown.decode()
     assert out == b""
     assert b"Traceback" not in shown
-    assert list((tmp_path / "outputs").iterdir()) == []
+    assert b"with --resume" in shown
+    assert [path.name for path in (tmp_path / "outputs").iterdir()] == ["out.unfinished"]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["mfpt", "--help"], ["mpeft", "--help"], ["demo-data", "--help"]])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,70 @@ def test_a_file_that_is_no_flat_yaml_is_refused(tmp_path: Path, text: str) -> No
     path.write_text(text)
     with pytest.raises(InputError, match="not a flat YAML configuration"):
         read_config(path, MpeftConfig)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"weights": [1, 2]}, "weights has 2 entries for 1 data files"),
+        ({"formats": ["auto", "text"]}, "formats has 2 entries for 1 data files"),
+        ({"weights": [float("inf")]}, "weights"),
+        ({"early_stopping": 2}, "set validation_share"),
+        ({"evaluation_task": "igakuqa"}, "evaluation_data is missing"),
+        ({"evaluation_data": "folder"}, "evaluation_task is missing"),
+        ({"evaluate_every": 10}, "nothing to evaluate"),
+        ({"optimizer": "adamw_bf16"}, "adamw_bf16 is for mfpt"),
+        ({"train_embeddings": True, "target_modules": ["q_proj", "lm_head"]}, "lm_head cannot be both"),
+        ({"target_modules": ["q_proj", "q_proj"]}, "names a module twice"),
+        ({"target_modules": "everything"}, "target_modules"),
+        ({"target_modules": []}, "target_modules"),
+        ({"quantization": "int8"}, "quantization"),
+    ],
+)
+def test_keys_of_an_adapter_that_cannot_work_together_are_refused(change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError, match=rf"x\.yaml: .*{sentence}"):
+        check_config({**ADAPTER, **change}, MpeftConfig, "x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"optimizer": "adamw_bf16"}, "set precision to bfloat16"),
+        ({"min_characters": 20, "max_characters": 10}, "max_characters must not be below min_characters"),
+    ],
+)
+def test_keys_of_a_corpus_that_cannot_work_together_are_refused(change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError, match=rf"x\.yaml: .*{sentence}"):
+        check_config({**NEW_MODEL, **change}, MfptConfig, "x.yaml")
+
+
+def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("data: [a.jsonl]\noutput: out\nbase: checkpoint\nlearning_rate: 1e-4\nrank: 8\nrank: 16\n")
+    with pytest.raises(InputError, match="gives rank twice"):
+        read_config(path, MpeftConfig)
+
+
+def test_set_takes_values_as_yaml_does(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("data: [a.jsonl]\noutput: out\nbase: checkpoint\nlearning_rate: 1e-4\nmax_steps: 3\n")
+    changes = ["data=[b.jsonl, c.jsonl]", "max_steps=null", "dora=true", "output=a=b"]
+    config = read_config(path, MpeftConfig, changes)
+    assert (config.data, config.max_steps, config.dora, config.output) == (("b.jsonl", "c.jsonl"), None, True, "a=b")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("rank", "write it as key=value"),
+        ("=3", "write it as key=value"),
+        ("rank=[[", "the value is not YAML"),
+        ("rnk=3", "there is no key rnk. Did you mean rank"),
+        ("rank=many", "Expected `int`, got `str` at `rank`"),
+    ],
+)
+def test_set_is_checked_as_the_file_is(tmp_path: Path, change: str, sentence: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("data: [a.jsonl]\noutput: out\nbase: checkpoint\nlearning_rate: 1e-4\n")
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        read_config(path, MpeftConfig, [change])

@@ -1,0 +1,165 @@
+"""`inro-train plan` and `record` from the outside: what is planned is what a real tiny run then does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tiny_checkpoints import tiny_checkpoint
+from trainer.cli import main
+from trainer.records import read_record
+
+TEXT = "心房細動では、脳梗塞を防ぐために抗凝固薬を用いる。 Anticoagulants prevent stroke in atrial fibrillation. "
+COMMON: dict[str, Any] = {"learning_rate": 0.001, "batch_size": 3, "gradient_accumulation": 2, "epochs": 2}
+FULL = {**COMMON, "data": ["text.jsonl"], "base": "base", "output": "full", "block_length": 48}
+NEW = {
+    **COMMON, "data": ["text.jsonl"], "output": "new", "vocabulary_size": 2000, "hidden_size": 32, "layers": 1,
+    "heads": 2, "kv_heads": 1, "intermediate_size": 64, "context_length": 128, "block_length": 48,
+}  # fmt: skip
+ADAPTER = {**COMMON, "data": ["turns.jsonl"], "base": "base", "output": "adapter", "rank": 4, "max_length": 96}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    tiny_checkpoint(Path("base"))
+    lines = [json.dumps({"text": TEXT * number}) for number in range(1, 6)]
+    Path("text.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+    turns = [
+        [{"role": "user", "content": TEXT[: 9 + number]}, {"role": "assistant", "content": TEXT[number : number + 9]}]
+        for number in range(17)
+    ]
+    Path("turns.jsonl").write_text("".join(json.dumps({"messages": one}) + "\n" for one in turns), "utf-8")
+    return tmp_path
+
+
+def config_file(values: dict[str, Any]) -> str:
+    Path("config.yaml").write_text(json.dumps(values), "utf-8")  # JSON is YAML
+    return "config.yaml"
+
+
+def planned(values: dict[str, Any], capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, Any]:
+    assert main(["plan", config_file(values), "--json", *options]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert isinstance(plan, dict)
+    return plan
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        FULL,
+        {**FULL, "packing": True, "validation_share": 0.2},
+        {**FULL, "max_steps": 2},
+        NEW,
+        ADAPTER,
+        {**ADAPTER, "packing": True},
+        {**ADAPTER, "weights": [2.5], "validation_share": 0.3, "dora": True},
+    ],
+)
+def test_steps_tokens_and_parameters_are_those_of_the_run(
+    values: dict[str, Any], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = "mpeft" if "rank" in values else "mfpt"
+    plan = planned(values, capsys)
+    assert (plan["recipe"], plan["data"]["how"]) == (recipe, "counted")
+    assert main([recipe, config_file(values), "--json"]) == 0
+    counts = read_record(Path(values["output"])).counts
+    assert plan["steps"] == counts["steps"]
+    assert plan["data"]["tokens"] == counts["tokens"]
+    assert plan["parameters"]["trained"] == counts["parameters"]
+    assert plan["data"]["held_back"] == counts["documents_held_back"]
+
+
+PEAK = """
+import re, sys
+from pathlib import Path
+from trainer.cli import main
+assert main(sys.argv[1:]) == 0
+print(int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024)
+"""
+"""A run that ends with the peak of its own memory. (`getrusage` also knows that of the process that started it.)"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
+def test_memory_and_disk_are_near_what_is_measured(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = planned(FULL, capsys)
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", PEAK, "mfpt", config_file(FULL), "--json"]
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=200)
+    # A process of its own: its peak is the run's alone. Almost all of it are the libraries.
+    assert plan["memory"]["peak"] == pytest.approx(int(done.stdout.splitlines()[-1]), rel=0.15)
+    weights = (Path("full") / "model.safetensors").stat().st_size
+    assert plan["disk"]["result"] == pytest.approx(weights, rel=0.05)
+
+
+def test_a_plan_can_be_changed_and_made_for_another_gpu(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here = planned(ADAPTER, capsys)
+    there = planned(ADAPTER, capsys, "--gpu", "rtx 4090", "--set", "rank=8", "--set", "activation_checkpointing=true")
+    assert there["parameters"]["trained"] == 2 * here["parameters"]["trained"]
+    assert (there["memory"]["device"], there["memory"]["kind"]) == ("RTX 4090", "gpu")
+    assert there["memory"]["terms"]["activations"] < here["memory"]["terms"]["activations"]
+    assert not there["memory"]["measured_here"]
+    assert main(["plan", config_file(ADAPTER), "--gpu", "Voodoo 2"]) == 2
+    assert "known are RTX 3090" in capsys.readouterr().err
+
+
+def test_what_does_not_fit_is_an_error_of_its_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    values = {**NEW, "vocabulary_size": 262144, "hidden_size": 16384, "layers": 200, "heads": 128, "kv_heads": 8}
+    assert main(["plan", config_file(values)]) == 1
+    assert "does not fit" in capsys.readouterr().out
+
+
+def test_without_a_tokenizer_tokens_follow_from_bytes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in Path("base").glob("tokenizer*"):
+        path.unlink()
+    plan = planned(FULL, capsys)
+    assert plan["data"]["how"] == "from bytes"
+    assert plan["data"]["tokens"] > 0
+
+
+def test_the_recipe_is_told_by_the_keys_or_asked_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    values = {key: value for key, value in FULL.items() if key != "block_length"}
+    assert main(["plan", config_file(values)]) == 2
+    assert "say which with --recipe" in capsys.readouterr().err
+    assert planned(values, capsys, "--recipe", "mfpt", "--set", "block_length=48")["recipe"] == "mfpt"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"base": "nowhere"}, "nowhere is no checkpoint: it has no config.json"),
+        ({"data": ["nothing.jsonl"]}, "nothing.jsonl"),
+        ({"target_modules": ["c_attn"]}, "no module c_attn"),
+    ],
+)
+def test_what_cannot_be_planned_is_told_in_a_sentence(
+    change: dict[str, Any], sentence: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plan", config_file({**ADAPTER, **change})]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_record_is_shown_to_a_person_and_to_a_program(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mpeft", config_file({**ADAPTER, "validation_share": 0.2, "log_every": 1}), "--json"]) == 0
+    capsys.readouterr()
+    assert main(["record", "adapter"]) == 0
+    shown = capsys.readouterr().out
+    record = read_record(Path("adapter"))
+    for expected in (
+        f"mpeft, started {record.started}",
+        f"{record.losses[-1].loss:.4f}",
+        f"{record.validation[-1].loss:.4f}",
+        record.data[0].sha256,
+        "rank: 4",
+    ):
+        assert expected in shown
+    assert main(["record", "adapter", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["counts"] == record.counts
+    assert main(["record", "base"]) == 2

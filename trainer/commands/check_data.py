@@ -1,0 +1,47 @@
+"""`inro-train check-data`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evaluation.commands.common import Commands
+
+
+def add(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "check-data",
+        help="what to know about the data of a configuration before training on it",
+        description="Read the data of a configuration as the recipe would, and say what is in it: lengths, what does "
+        "not fit, languages, unusable, repeated and contradictory records, suspected personal information (masked), "
+        "and questions of benchmarks. Exits with 1 if a question that the model is examined on is in the data, and "
+        "with 2 if records cannot be used.",
+    )
+    parser.add_argument("config", metavar="CONFIG.yaml", type=Path, help="the configuration (see docs/training.md)")
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], dest="changes", help="instead of what the file says"
+    )
+    parser.add_argument("--recipe", choices=("mfpt", "mpeft"), help="where the configuration could be meant for both")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=_check_data)
+
+
+def _check_data(options: argparse.Namespace) -> None:
+    import msgspec
+
+    from evaluation.commands.common import progress, show
+    from evaluation.output import Output
+    from trainer.config import read_either
+    from trainer.data.check_text import text
+    from trainer.data.checking import check
+    from trainer.data.reading import sources
+
+    config = read_either(options.config, options.changes, options.recipe)
+    total = sum(source.path.stat().st_size for source in sources(config.data, config.formats))
+    with progress("reading the data", total, "B") as advance:
+        found = check(config, advance)
+    show(Output(msgspec.to_builtins(found.report), text(found.report)), options.json)
+    for refusal in found.refusals:
+        raise refusal

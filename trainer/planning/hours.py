@@ -1,0 +1,98 @@
+"""How long a training takes: its arithmetic over what a device computes in a second. An estimate.
+
+Arithmetic: a multiplication and an addition for each weight and token in the forward pass, and twice as much in the
+backward pass (Kaplan et al., arXiv 2001.08361, section 2.1: 6 x parameters x tokens). A frozen matrix needs no gradient
+of its own, so 4 instead of 6; checkpointing runs the blocks' forward pass again, so 2 more. Attention adds 4 x length x
+width for each token and block in the forward pass, half of which a causal kernel leaves out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+
+from trainer.planning.activations import Execution
+from trainer.planning.shapes import Shape
+
+MEASURED_SECONDS = 0.5
+"""Of matrix products that the speed of this machine is taken from."""
+
+CPU_EFFICIENCY = 0.55
+"""Share of the speed of a large matrix product that a training reaches: measured with the recipes on two cores."""
+GPU_EFFICIENCY = 0.4
+"""Of the data sheet's speed. Reported trainings of 7 B models reach 0.3 to 0.5."""
+QUANTIZED_EFFICIENCY = 0.33
+"""4-bit matrices are unpacked for each product: of a 7 B model on an A100, 2,295 to 2,926 tokens a second are reported,
+0.31 to 0.39."""
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """A GPU, by its maker's data sheet: 16-bit products summed up in 32 bits, without sparsity."""
+
+    name: str
+    teraflops: float
+    gigabytes: int
+
+
+ACCELERATORS = (
+    Accelerator("RTX 3090", 71, 24),
+    Accelerator("RTX 4090", 165, 24),
+    Accelerator("RTX A6000", 155, 48),
+    Accelerator("RTX 6000 Ada", 364, 48),
+    Accelerator("L4", 121, 24),
+    Accelerator("L40S", 362, 48),
+    Accelerator("A10", 125, 24),
+    Accelerator("A40", 150, 48),
+    Accelerator("A100", 312, 80),
+    Accelerator("H100", 989, 80),
+    Accelerator("H200", 989, 141),
+)
+"""NVIDIA's data sheets and architecture white papers (Ampere, Ada, Hopper)."""
+
+
+def accelerator(name: str) -> Accelerator | None:
+    """The one whose name is in `name`, the longest where several are."""
+    found = [one for one in ACCELERATORS if one.name.lower() in name.lower()]
+    return max(found, key=lambda one: len(one.name), default=None)
+
+
+def training_flops(shape: Shape, run: Execution, tokens: int, learned: int, factors: int) -> float:
+    """Of `tokens` tokens, `learned` of which have logits; `factors` are the parameters of adapters."""
+    blocks = 2 * shape.matrix_parameters
+    attention = shape.layers * 2 * run.length * shape.queries * (2 if run.eager or run.masked else 1)
+    head = 2 * shape.vocabulary * shape.hidden
+    again = 1 if run.checkpointing else 0
+    for_weights = 1 if run.trains_all else 0
+    per_token = blocks * (2 + for_weights + again) + attention * (3 + again) + 2 * factors * (3 + again)
+    return tokens * per_token + learned * head * (2 + for_weights)
+
+
+def efficiency(run: Execution) -> float:
+    """The share of a device's speed that is used."""
+    if not run.cuda:
+        return CPU_EFFICIENCY
+    return QUANTIZED_EFFICIENCY if run.quantized else GPU_EFFICIENCY
+
+
+def measured_flops(device: str, half: bool) -> float:
+    """Floating-point operations a second of a large matrix product, measured for MEASURED_SECONDS."""
+    import torch
+
+    size = 4096 if device == "cuda" else 1024
+    left = torch.ones(size, size, device=device, dtype=torch.bfloat16 if half else torch.float32)
+    right = torch.ones_like(left)
+
+    def once() -> float:
+        begin = perf_counter()
+        torch.mm(left, right)
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return perf_counter() - begin
+
+    once()  # kernels are chosen, and memory is taken, in the first product
+    times: list[float] = []
+    while sum(times) < MEASURED_SECONDS:
+        times.append(once())
+    # The fastest: whatever else runs on the machine now may have ended by then.
+    return 2 * float(size) ** 3 / min(times)

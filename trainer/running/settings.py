@@ -1,0 +1,50 @@
+"""The Trainer's own settings, from a configuration. What happens at which step is the conductor's to say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainer.config import TrainingConfig
+from trainer.running.folder import Run
+from trainer.running.measuring import launched_processes
+
+
+def evaluates(config: TrainingConfig) -> bool:
+    """Whether there is anything to evaluate."""
+    return bool(config.validation_share or config.evaluation_task)
+
+
+def trainer_settings(config: TrainingConfig, run: Run) -> Any:
+    """To be made before the model: from here on the processes of a distributed run know one another, and models are
+    loaded once for all of them (FSDP) or in parts (ZeRO-3)."""
+    import torch
+    from transformers import TrainingArguments
+
+    return TrainingArguments(
+        output_dir=str(run.staging),
+        num_train_epochs=config.epochs,
+        max_steps=config.max_steps or -1,
+        per_device_train_batch_size=config.batch_size,
+        gradient_accumulation_steps=config.gradient_accumulation,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type=config.schedule,
+        warmup_steps=config.warmup,
+        max_grad_norm=config.max_gradient_norm,
+        # Without this, accelerate lets processes on a machine without a GPU train side by side, each one alone.
+        use_cpu=launched_processes().count > 1 and not torch.cuda.is_available(),
+        bf16=config.precision == "bfloat16",
+        activation_checkpointing=config.activation_checkpointing,
+        neftune_noise_alpha=config.neftune_alpha,
+        seed=config.seed,
+        data_seed=config.seed,
+        logging_strategy="no",
+        logging_nan_inf_filter=False,
+        eval_strategy="no",
+        eval_on_start=evaluates(config) and run.start is None,
+        save_strategy="no",
+        report_to="none",
+        remove_unused_columns=False,
+        disable_tqdm=True,
+        ddp_find_unused_parameters=False,
+        dataloader_pin_memory=torch.cuda.is_available(),
+    )
