@@ -30,8 +30,9 @@ def trainer_settings(config: TrainingConfig, run: Run) -> Any:
         lr_scheduler_type=config.schedule,
         warmup_steps=config.warmup,
         max_grad_norm=config.max_gradient_norm,
-        # Without this, accelerate lets processes on a machine without a GPU train side by side, each one alone.
-        use_cpu=launched_processes().count > 1 and not torch.cuda.is_available(),
+        # Without this, accelerate lets processes on a machine without a GPU train side by side, each one alone, and
+        # transformers refuses bfloat16 there.
+        use_cpu=not torch.cuda.is_available() and (launched_processes().count > 1 or config.precision == "bfloat16"),
         bf16=config.precision == "bfloat16",
         activation_checkpointing=config.activation_checkpointing,
         neftune_noise_alpha=config.neftune_alpha,
