@@ -48,6 +48,7 @@ FSDP = {
     "FSDP_VERSION": "2",
     "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
     "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT",
+    "FSDP_CPU_RAM_EFFICIENT_LOADING": "true",
 }
 """What `accelerate launch` makes of trainer/accelerate/fsdp.yaml."""
 WEIGHTS = {"mpeft": "adapter_model.safetensors", "mfpt": "model.safetensors"}
@@ -171,3 +172,56 @@ def test_the_launcher_starts_the_recipes_with_the_configuration_that_comes_along
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["steps"] == 6, "steps of four sequences, not of two"
+
+
+def launch_environment(name: str) -> dict[str, str]:
+    """What `accelerate launch` tells the processes of a configuration."""
+    from accelerate.commands import launch  # type: ignore[import-untyped,unused-ignore]
+    from accelerate.utils.launch import (  # type: ignore[import-untyped,unused-ignore]
+        prepare_deepspeed_cmd_env,
+        prepare_multi_gpu_env,
+    )
+
+    path = str(ROOT / "trainer/accelerate" / name)
+    options = launch.launch_command_parser().parse_args(["--config_file", path, "-m", "trainer"])
+    options, found, _ = launch._validate_launch_command(options)
+    if found.deepspeed_config:
+        options.deepspeed_fields_from_accelerate_config = ",".join(found.deepspeed_config)
+        return dict(prepare_deepspeed_cmd_env(options)[1])
+    return dict(prepare_multi_gpu_env(options))
+
+
+def test_the_configuration_of_fsdp_is_what_is_tested_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("ACCELERATE_", "FSDP_")):
+            monkeypatch.delenv(name)
+    environment = launch_environment("fsdp.yaml")
+    assert {key: environment[key] for key in FSDP} == FSDP
+    assert environment["FSDP_RESHARD_AFTER_FORWARD"] == "true"
+    assert environment["ACCELERATE_MIXED_PRECISION"] == "no", "the recipe decides"
+
+
+def test_the_configuration_of_zero3_leaves_to_the_recipe_what_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as accelerate reads it without DeepSpeed."""
+    from accelerate import DeepSpeedPlugin  # type: ignore[import-untyped,unused-ignore]
+
+    for name, value in launch_environment("zero3.yaml").items():
+        if name.startswith("ACCELERATE_"):
+            monkeypatch.setenv(name, value)
+    settings = DeepSpeedPlugin().deepspeed_config
+    assert settings["zero_optimization"]["stage"] == 3
+    assert settings["zero_optimization"]["stage3_gather_16bit_weights_on_model_save"] is True
+    own = ("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps", "gradient_clipping")
+    assert {settings[key] for key in own} == {"auto"}
+
+
+def test_without_deepspeed_the_launched_recipe_says_so(workplace: Path, trainings: Trainings) -> None:
+    import importlib.util
+
+    if importlib.util.find_spec("deepspeed"):
+        pytest.skip("deepspeed is installed")
+    training = Training(["mpeft", "mpeft-two.yaml"], environment={"ACCELERATE_USE_DEEPSPEED": "true"})
+    [ended] = trainings.run(workplace, training)
+    assert ended.code == 2
+    assert "ZeRO-3 needs the package deepspeed" in ended.err
+    assert not list(workplace.glob("*.unfinished"))

@@ -28,7 +28,7 @@ class Disk:
 def disk(config: TrainingConfig, shape: Shape) -> Disk:
     half = not isinstance(config, MpeftConfig) and config.optimizer == "adamw_bf16"
     weights = trained_parameters(config, shape) * (HALF if half else FLOAT)
-    keeps = bool(config.save_every or config.validation_share or config.evaluation_task)
+    keeps = bool(config.save_every or config.validation_share)
     state = state_bytes(shape, trained(config, shape), trains_all=not isinstance(config, MpeftConfig))
     checkpoint = weights + state if keeps else 0
     best = 2 if config.validation_share else 1

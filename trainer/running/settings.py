@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from typing import Any
 
+from app.core.errors import InputError
 from trainer.config import TrainingConfig
 from trainer.running.folder import Run
 from trainer.running.measuring import launched_processes
@@ -16,10 +19,12 @@ def evaluates(config: TrainingConfig) -> bool:
 
 def trainer_settings(config: TrainingConfig, run: Run) -> Any:
     """To be made before the model: from here on the processes of a distributed run know one another, and models are
-    loaded once for all of them (FSDP) or in parts (ZeRO-3)."""
+    loaded once for all of them (FSDP) or in parts (ZeRO-3). Raises InputError if DeepSpeed is not installed."""
     import torch
     from transformers import TrainingArguments
 
+    if os.environ.get("ACCELERATE_USE_DEEPSPEED") == "true" and importlib.util.find_spec("deepspeed") is None:
+        raise InputError("ZeRO-3 needs the package deepspeed; install it, or launch with trainer/accelerate/fsdp.yaml.")
     return TrainingArguments(
         output_dir=str(run.staging),
         num_train_epochs=config.epochs,

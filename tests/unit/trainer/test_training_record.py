@@ -17,7 +17,7 @@ from app.core.errors import InputError
 from converter.adapters.trained_on import read_training_record
 from trainer.config import MpeftConfig
 from trainer.model_card import write_card
-from trainer.progress import LossFile
+from trainer.progress import Board, Entry, LossFile
 from trainer.records import (
     DataFile,
     Energy,
@@ -213,6 +213,22 @@ def test_a_resumed_run_goes_on_with_the_file_of_losses(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     assert [line["step"] for line in lines] == list(range(1, 11))
     assert [line["seconds"] for line in lines] == [1.0] * 5 + [2.0] * 5
+
+
+def test_tensorboard_shows_a_resumed_run_once(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing import event_accumulator  # type: ignore[import-untyped,unused-ignore]
+
+    first = Board(tmp_path, 0)
+    entries: list[Entry] = [*RECORD.losses[:8], *RECORD.validation, *RECORD.evaluation]
+    for entry in entries:
+        first.add(entry)
+    again = Board(tmp_path, 5)  # the first was killed: it is not closed
+    for loss in RECORD.losses[5:10]:
+        again.add(loss)
+    again.close()
+    found = event_accumulator.EventAccumulator(str(tmp_path)).Reload()
+    assert [event.step for event in found.Scalars("train/loss")] == list(range(1, 11))
+    assert set(found.Tags()["scalars"]) >= {"train/learning_rate", "train/gradient_norm"}
 
 
 # --- machine ----------------------------------------------------------------------------------------------------------
