@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from app.core.errors import InputError
-from trainer.isolation import check_isolation
-from trainer.loss import learn_from_labels_only
+from trainer.base import load_frozen, ready_for_training
 
 if TYPE_CHECKING:
-    import torch
-
-    from trainer.batches import Row
-    from trainer.config import MpeftConfig, TrainingConfig
+    from trainer.config import MpeftConfig
 
 EMBEDDINGS = ["embed_tokens", "lm_head"]
 
@@ -29,7 +23,7 @@ def adapter_model(config: MpeftConfig) -> Any:
     """
     from peft import LoraConfig, get_peft_model
 
-    base = ready_for_training(load_base(config), config)
+    base = ready_for_training(load_frozen(config), config)
     targets = config.target_modules
     model = get_peft_model(
         base,
@@ -51,66 +45,6 @@ def adapter_model(config: MpeftConfig) -> Any:
             # In bfloat16 most steps of AdamW would be smaller than the distance to the next number.
             weight.data = weight.data.float()
     return model
-
-
-def load_base(config: MpeftConfig) -> Any:
-    """The base as transformers loads it; its weights are in the type of the computation, or in NF4."""
-    from transformers import AutoModelForCausalLM
-
-    quantized: dict[str, Any] = {"quantization_config": _nf4(config)} if config.quantization else {}
-    return AutoModelForCausalLM.from_pretrained(
-        config.base, dtype=weight_type(config), local_files_only=True, **attention(config), **quantized
-    )
-
-
-def attention(config: TrainingConfig) -> dict[str, str]:
-    """An argument of `from_pretrained`. Where sdpa is not named, families that lack it (Gemma 2) load as well."""
-    return {"attn_implementation": "eager"} if config.attention == "eager" else {}
-
-
-def weight_type(config: TrainingConfig) -> torch.dtype:
-    """In which type the weights of a checkpoint that is not itself trained are held."""
-    import torch
-
-    return torch.bfloat16 if config.precision == "bfloat16" else torch.float32
-
-
-def ready_for_training(model: Any, config: TrainingConfig) -> Any:
-    """`model`, checked for packing, which then computes logits only where something is learned."""
-    import logging
-
-    if config.packing:
-        check_isolation(model)
-    if reason := learn_from_labels_only(model):
-        logging.getLogger("inro").warning("The loss is computed in transformers' way, with more memory: %s.", reason)
-    return model
-
-
-def check_context(model: Any, rows: Sequence[Row]) -> None:
-    """Raises InputError if a row is longer than what the model was made for: positions beyond mean nothing to it."""
-    context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    longest = max(len(row["input_ids"]) for row in rows)
-    if context is not None and longest > context:
-        raise InputError(
-            f"the data has sequences of {longest} tokens, and the base reads {context}; lower max_length or "
-            f"block_length to {context}."
-        )
-
-
-def _nf4(config: MpeftConfig) -> Any:
-    """QLoRA (arXiv 2305.14314): weights in 4 bits, computing in the type of `precision`."""
-    import torch
-    from transformers import BitsAndBytesConfig
-
-    # FSDP can only shard the type that the other weights have.
-    storage = weight_type(config) if os.environ.get("ACCELERATE_USE_FSDP") == "true" else torch.uint8
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=config.double_quantization,
-        bnb_4bit_compute_dtype=weight_type(config),
-        bnb_4bit_quant_storage=storage,
-    )
 
 
 def _checked(targets: list[str], base: Any) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.core.errors import InputError
-from trainer.adapters import attention, check_context, ready_for_training
+from trainer.base import attention, check_context, load_whole, ready_for_training
 from trainer.batches import Padded, Row, blocks, cut, packed_rows, padding_of, rows_of
 from trainer.config import MfptConfig
 from trainer.data.documents import Document
@@ -89,15 +89,10 @@ def _tokenizer(config: MfptConfig, documents: Sequence[Document]) -> Any:
 
 
 def _model(config: MfptConfig, tokenizer: Any) -> Any:
-    import torch
-    from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
+    from transformers import Qwen2Config, Qwen2ForCausalLM
 
     if config.base:
-        # Weights stay in float32 while they are trained, if memory allows; `precision` is that of the computation.
-        dtype = torch.bfloat16 if config.optimizer == "adamw_bf16" else torch.float32
-        return AutoModelForCausalLM.from_pretrained(
-            config.base, dtype=dtype, local_files_only=True, **attention(config)
-        )
+        return load_whole(config)
     return Qwen2ForCausalLM(
         Qwen2Config(
             vocab_size=len(tokenizer),

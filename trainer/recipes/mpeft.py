@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from app.core.errors import InputError
-from trainer.adapters import adapter_model, check_context
+from trainer.adapters import adapter_model
+from trainer.base import check_context
 from trainer.batches import Padded, packed_rows, padding_of, rows_of
 from trainer.config import MpeftConfig
 from trainer.data.documents import Document, as_messages

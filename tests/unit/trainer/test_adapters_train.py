@@ -25,7 +25,8 @@ from tests.unit.converter.peft_models import (
     largest_difference,
     merged_weights,
 )
-from trainer.adapters import adapter_model, check_context
+from trainer.adapters import adapter_model
+from trainer.base import check_context
 from trainer.batches import Padded, packed_rows, rows_of
 from trainer.bf16_adamw import rounded_at_random
 from trainer.cli import main

@@ -13,7 +13,7 @@ import transformers
 
 from tests.tiny_checkpoints import FAMILIES, tiny_checkpoint, tiny_model
 from trainer import loss
-from trainer.adapters import load_base, ready_for_training
+from trainer.base import load_frozen, ready_for_training
 from trainer.batches import Padded, packed_rows, rows_of
 from trainer.config import MpeftConfig
 from trainer.labels import IGNORED, Example
@@ -168,8 +168,8 @@ def test_a_quantized_base_has_the_loss_of_the_stock_one(tmp_path: Path) -> None:
     )
     batch = Padded(0)(rows_of(examples(4)))
     with torch.no_grad():
-        wanted = load_base(config)(**batch).loss
-        found = ready_for_training(load_base(config), config)(**batch).loss
+        wanted = load_frozen(config)(**batch).loss
+        found = ready_for_training(load_frozen(config), config)(**batch).loss
     assert float(found) == pytest.approx(float(wanted), rel=1e-3)
 
 
