@@ -1,14 +1,15 @@
 """`make bench`: figures as ratios of interleaved pairs, with their spread, since machines drift more than they differ.
 
 usage: bench.py [--model FILE.gguf] [--pairs N] [--prompt TOKENS] [--decode TOKENS]
-                [--only speed|turns|window|convert|eval|train] [--shapes 0.5b,1.8b,7b] [--llama-cpp SOURCE]
+                [--only speed|turns|window|convert|eval|train|plan] [--shapes 0.5b,1.8b,7b] [--llama-cpp SOURCE]
                 [--json FILE]
 
 Without --model a 7B-shaped file of two layers with random weights is written first (1 GB). Speed and memory do not
 depend on the weights. Give a file of all 28 layers for the whole size. Converting is compared with the tools it
 replaces at 1.8b unless other shapes are named; --llama-cpp names a source tree with llama.cpp's reference converter.
 --only eval takes a quarter of an hour; its figures are also written to FILE. lm-evaluation-harness, one of its peers,
-comes with the extra [bench]. --only train compares with TRL where it is installed, and takes a quarter of an hour.
+comes with the extra [bench]. --only train compares with TRL, and --only plan what `inro-train plan` says
+with what is then measured; a quarter of an hour each.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from app.core.engine.hardware import UBATCH, physical_cores
 from app.core.engine.protocol import Done, Piece
 from tests.bench.convert_bench import bench_convert
 from tests.bench.evaluating.bench import bench_eval
+from tests.bench.plan_bench import bench_plan
 from tests.bench.train_bench import bench_train
 from tests.tiny_models import tiny_gguf
 
@@ -44,7 +46,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--prompt", type=int, default=512)
     parser.add_argument("--decode", type=int, default=24)
-    parser.add_argument("--only", choices=("speed", "turns", "window", "convert", "eval", "train"))
+    parser.add_argument("--only", choices=("speed", "turns", "window", "convert", "eval", "train", "plan"))
     parser.add_argument("--shapes", default="1.8b")
     parser.add_argument("--llama-cpp", type=Path)
     parser.add_argument("--json", type=Path)
@@ -72,6 +74,8 @@ def main() -> None:
             bench_eval(Path(folder), max(3, options.pairs // 2), options.json)
         if options.only in (None, "train"):
             bench_train(Path(folder) / "train", max(1, options.pairs // 2))
+        if options.only in (None, "plan"):
+            bench_plan(Path(folder) / "plan")
 
 
 def write_model(path: Path) -> Path:

@@ -79,11 +79,11 @@ def _alternating(
     return found
 
 
-def prepare(folder: Path, count: int) -> list[int]:
+def prepare(folder: Path, count: int, shape: Shape = SHAPE) -> list[int]:
     """Write a checkpoint and records; the records' lengths in tokens."""
     everything = _records()
     text = "\n".join(f"{record['instruction']}\n{record['output']}" for record in everything)
-    write_checkpoint(folder / "checkpoint", SHAPE, learned_merges(text, 4000))
+    write_checkpoint(folder / "checkpoint", shape, learned_merges(text, 4000))
     # One that is too long would be left out by the one and cut by the other.
     short = [record for record in everything if len(record["output"]) < 3 * MAX_LENGTH]
     records = random.Random(0).sample(short, count)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
@@ -23,9 +24,12 @@ from trainer.data.loading import mixed, read
 from trainer.data.tokens import tokens_of
 from trainer.labels import IGNORED, Labeller
 from trainer.running.holding_back import hold_back
+from trainer.running.order import Order
 
 MOST_CHARACTERS = 4_000_000
 """About ten seconds of tokenizing."""
+LARGEST = 8
+"""Documents, by their characters, that are tokenized besides a sample."""
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")
 BYTES_A_TOKEN = 3.5
 """Of Japanese and English text in UTF-8, for vocabularies of about 150,000 tokens; smaller ones make more tokens."""
@@ -40,6 +44,8 @@ class Amounts:
     sequences: int
     tokens: int
     """In all sequences, without padding."""
+    computed: int
+    """With the padding of the batches of one device."""
     learned: int
     """Tokens that have a label."""
     longest: int
@@ -70,15 +76,19 @@ def amounts(config: TrainingConfig) -> Amounts:
     if not rows:
         raise InputError(f"nothing in the data fits; raise {'max_length' if _tunes(config) else 'the amount of data'}.")
     labels = [_labels(row) for row in rows]
+    lengths = [len(row["input_ids"]) for row in rows]
+    # What decides the memory may not be in the sample.
+    largest = rows if len(chosen) == len(learned) else _rows(nlargest(LARGEST, learned, key=_size), tokenizer, config)
     share = sum(map(_size, chosen)) / max(1, sum(map(_size, learned)))
     return Amounts(
         documents=len(learned),
         held_back=len(back),
         sequences=round(len(rows) / share),
-        tokens=round(sum(len(row["input_ids"]) for row in rows) / share),
+        tokens=round(sum(lengths) / share),
+        computed=round(_with_padding(lengths, config) / share),
         learned=round(sum(labels) / share),
-        longest=max(len(row["input_ids"]) for row in rows),
-        densest=max(labels),
+        longest=max(*lengths, *(len(row["input_ids"]) for row in largest)),
+        densest=max(*labels, *map(_labels, largest)),
         vocabulary=len(tokenizer),
         how="counted" if share == 1 else "sampled",
         share=share,
@@ -124,6 +134,20 @@ def _rows(documents: Sequence[Document], tokenizer: Any, config: TrainingConfig)
     return packed_rows(cut(tokenized, length), length) if config.packing else blocks(tokenized, length)
 
 
+def _with_padding(lengths: Sequence[int], config: TrainingConfig) -> int:
+    """Tokens of all batches of the first epoch, in the recipe's own order."""
+    batch = config.batch_size
+    order = Order(
+        lengths,
+        together=batch * config.gradient_accumulation,
+        similar=isinstance(config, MpeftConfig) and not config.packing,
+        seed=config.seed,
+    )
+    ordered = [lengths[index] for index in order]
+    batches = (ordered[start : start + batch] for start in range(0, len(ordered), batch))
+    return sum(max(one) * len(one) for one in batches)
+
+
 def _labels(row: Row) -> int:
     """The first token of a sequence is never predicted."""
     labels = row.get("labels", row["input_ids"])
@@ -144,6 +168,7 @@ def _from_bytes(documents: Sequence[Document], held_back: int, config: TrainingC
         held_back=held_back,
         sequences=sequences,
         tokens=tokens,
+        computed=tokens,
         learned=tokens,
         longest=longest,
         densest=longest - 1,

@@ -8,7 +8,8 @@ width for each token and block in the forward pass, half of which a causal kerne
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 from trainer.planning.activations import Execution
@@ -28,33 +29,55 @@ QUANTIZED_EFFICIENCY = 0.33
 
 @dataclass(frozen=True)
 class Accelerator:
-    """A GPU, by its maker's data sheet: 16-bit products summed up in 32 bits, without sparsity."""
+    """A GPU, by its maker's data sheet, without sparsity."""
 
     name: str
-    teraflops: float
+    half: float
+    """Tera-operations a second: 16-bit products summed up in 32 bits."""
+    single: float
+    """The same in 32 bits, without TF32, which the recipes do not switch on."""
     gigabytes: int
 
 
 ACCELERATORS = (
-    Accelerator("RTX 3090", 71, 24),
-    Accelerator("RTX 4090", 165, 24),
-    Accelerator("RTX A6000", 155, 48),
-    Accelerator("RTX 6000 Ada", 364, 48),
-    Accelerator("L4", 121, 24),
-    Accelerator("L40S", 362, 48),
-    Accelerator("A10", 125, 24),
-    Accelerator("A40", 150, 48),
-    Accelerator("A100", 312, 80),
-    Accelerator("H100", 989, 80),
-    Accelerator("H200", 989, 141),
+    Accelerator("RTX 4060 Ti", 44, 22, 16),
+    Accelerator("RTX 4080", 97, 49, 16),
+    Accelerator("RTX 5080", 113, 56, 16),
+    Accelerator("RTX A4000", 77, 19, 16),
+    Accelerator("RTX 3090", 71, 36, 24),
+    Accelerator("RTX 4090", 165, 83, 24),
+    Accelerator("RTX A5000", 111, 28, 24),
+    Accelerator("RTX 5090", 210, 105, 32),
+    Accelerator("RTX A6000", 155, 39, 48),
+    Accelerator("RTX 6000 Ada", 364, 91, 48),
+    Accelerator("A10", 125, 31, 24),
+    Accelerator("A30", 165, 10, 24),
+    Accelerator("A40", 150, 37, 48),
+    Accelerator("A100", 312, 19.5, 80),
+    Accelerator("L4", 121, 30, 24),
+    Accelerator("L40", 181, 91, 48),
+    Accelerator("L40S", 362, 92, 48),
+    Accelerator("H100", 989, 67, 80),
+    Accelerator("H200", 989, 67, 141),
 )
-"""NVIDIA's data sheets and architecture white papers (Ampere, Ada, Hopper)."""
+"""NVIDIA's data sheets and architecture white papers (Ampere, Ada, Hopper, Blackwell). All can compute in bfloat16,
+which older ones (T4, V100) cannot."""
+
+_WORDS = re.compile(r"[a-z]+|[0-9]+")
 
 
 def accelerator(name: str) -> Accelerator | None:
-    """The one whose name is in `name`, the longest where several are."""
-    found = [one for one in ACCELERATORS if one.name.lower() in name.lower()]
-    return max(found, key=lambda one: len(one.name), default=None)
+    """The one whose words are among those of `name`, the longest where several are: "A1000" is no A100. A size in
+    `name` ("A100 40GB") comes before the data sheet's."""
+    words = _WORDS.findall(name.lower())
+    found = [one for one in ACCELERATORS if _holds(words, _WORDS.findall(one.name.lower()))]
+    best = max(found, key=lambda one: len(one.name), default=None)
+    size = re.search(r"(\d{1,4})\s*gi?b\b", name.lower())
+    return replace(best, gigabytes=int(size[1])) if best and size else best
+
+
+def _holds(words: list[str], some: list[str]) -> bool:
+    return any(words[at : at + len(some)] == some for at in range(len(words) - len(some) + 1))
 
 
 def training_flops(shape: Shape, run: Execution, tokens: int, learned: int, factors: int) -> float:

@@ -66,8 +66,8 @@ class Peak:
         return sum(term.bytes for term in self.terms)
 
 
-def peak(shape: Shape, run: Execution, trained: Trained, learned: int, overhead: int = 0) -> Peak:
-    """`learned` is how many positions of a batch have a label; `overhead` what the libraries themselves take."""
+def peak(shape: Shape, run: Execution, trained: Trained, learned: int) -> Peak:
+    """`learned` is how many positions of a batch have a label."""
     held = (
         Term("weights", weight_bytes(shape, run, trained)),
         Term("weights in the type of the computation", cast_bytes(shape, run, trained)),
@@ -82,14 +82,12 @@ def peak(shape: Shape, run: Execution, trained: Trained, learned: int, overhead:
         Term("gradients", gradients if trained.accumulates else head),
         Term("activations", kept_for_backward(shape, run)),
         Term("logits and workspace", max(logits, work)),
-        Term("libraries", overhead),
     )
     at_end = (
         *(term for term in held if term.name != "weights in the type of the computation"),
         Term("gradients", gradients),
         Term("activations", run.tokens * shape.hidden * run.stream_bytes),
         Term("logits and workspace", work),
-        Term("libraries", overhead),
     )
     candidates = Peak("the loss", at_loss), Peak("the last gradient", at_end)
     return max(candidates, key=lambda candidate: candidate.bytes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,13 +17,17 @@ from trainer.planning.amounts import Amounts, amounts, steps
 from trainer.planning.disk import disk
 from trainer.planning.execution import execution, trained, trained_parameters
 from trainer.planning.hours import ACCELERATORS, accelerator, efficiency, measured_flops, training_flops
+from trainer.planning.libraries import library_bytes
 from trainer.planning.machine import Machine, free_disk, this_machine
 from trainer.planning.memory import Peak, Term, peak
 from trainer.planning.overhead import CUDA_CONTEXT, CUDA_FRAGMENTS, LIBRARIES, data_bytes, heap_bytes
 from trainer.planning.shapes import KNOWN, Shape, read_shape, shape_from, shape_of_new, stored_parameters
+from trainer.planning.trial import BatchShape, Trial, depths, try_steps
 from trainer.presets import Preset, preset_names, read_preset
 
 GIGABYTE = 10**9
+SHARE_TO_TRY = 0.7
+"""Of a device's memory that a trial of a few steps may take by its estimate."""
 
 
 class Parameters(msgspec.Struct, frozen=True):
@@ -56,13 +61,15 @@ class Space(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Time(msgspec.Struct, frozen=True, kw_only=True):
-    flops: float
-    flops_per_second: float
-    """Of a large matrix product."""
-    efficiency: float
-    """The share of it that a training is taken to reach."""
     hours: float
-    source: Literal["measured", "data sheet"]
+    """Of batches, steps of the optimizer and validation; reading the data and writing files are not in it."""
+    seconds_a_step: float
+    flops: float
+    source: Literal["tried", "matrix product", "data sheet"]
+    """What speed is taken from: a few steps with random weights on this machine; where these do not fit, a matrix
+    product; for a GPU that is elsewhere, its data sheet."""
+    blocks_tried: int = 0
+    """Of the model's blocks."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,10 +111,8 @@ def make_plan(config: MfptConfig | MpeftConfig, gpu: str | None = None) -> Plan:
     if config.base is None and found.vocabulary:  # a small text has fewer pieces than were asked for
         shape = replace(shape, vocabulary=found.vocabulary)
     machine = machine_for(gpu)
-    speed = _speed(machine, gpu, half=config.precision == "bfloat16")
     run = execution(config, shape, found.longest, cuda=machine.cuda)
     count = steps(config, found.sequences)
-    tokens = _all_tokens(config, found, count)
     notes += [f"{name} must be installed where this is trained" for name in missing_packages(config)]
     return Plan(
         recipe="mpeft" if isinstance(config, MpeftConfig) else "mfpt",
@@ -115,10 +120,10 @@ def make_plan(config: MfptConfig | MpeftConfig, gpu: str | None = None) -> Plan:
         data=found,
         steps=count,
         effective_batch=config.batch_size * config.gradient_accumulation,
-        tokens=tokens,
+        tokens=round(_epochs(config, found, count) * found.tokens),
         memory=_memory(config, shape, run, found, machine, here=gpu is None),
         disk=_space(config, shape),
-        time=_time(config, shape, run, found, tokens, speed, measured=gpu is None),
+        time=_time(config, shape, run, found, count, machine, notes, here=gpu is None),
         notes=tuple(notes),
     )
 
@@ -136,14 +141,14 @@ def preset_peak(preset: Preset, *, cuda: bool) -> Peak:
     return with_overhead(peak(shape, run, trained(config, shape), learned), shape, run, 0)
 
 
-def with_overhead(own: Peak, shape: Shape, run: Execution, data: int) -> Peak:
+def with_overhead(own: Peak, shape: Shape, run: Execution, data: int, libraries: int = LIBRARIES) -> Peak:
     """`own` with what libraries and allocators add; `data` are the bytes of the sequences in memory."""
     if run.cuda:
         return replace(
             own,
             terms=(*own.terms, Term("CUDA", CUDA_CONTEXT), Term("allocator", int(own.bytes * CUDA_FRAGMENTS))),
         )
-    extra = (Term("libraries", LIBRARIES), Term("data", data), Term("allocator", heap_bytes(shape, run)))
+    extra = (Term("libraries", libraries), Term("data", data), Term("allocator", heap_bytes(shape, run)))
     return replace(own, terms=(*own.terms, *extra))
 
 
@@ -169,23 +174,14 @@ def machine_for(gpu: str | None) -> Machine:
     known = accelerator(gpu)
     if known is None:
         raise InputError(f"the GPU {gpu} is not known here; known are {', '.join(one.name for one in ACCELERATORS)}.")
-    return Machine(known.name, True, known.gigabytes * GIGABYTE)
+    return Machine(f"{known.name} ({known.gigabytes} GB)", True, known.gigabytes * GIGABYTE)
 
 
-def _speed(machine: Machine, gpu: str | None, *, half: bool) -> float:
-    """Operations a second of a large matrix product."""
-    if gpu is None:
-        return measured_flops("cuda" if machine.cuda else "cpu", half)
-    known = accelerator(machine.name)
-    assert known is not None
-    return known.teraflops * 1e12
-
-
-def _all_tokens(config: MfptConfig | MpeftConfig, found: Amounts, count: int) -> int:
+def _epochs(config: MfptConfig | MpeftConfig, found: Amounts, count: int) -> float:
+    """How often all sequences are read."""
     if config.max_steps is None:
-        return round(found.tokens * config.epochs)
-    sequences = count * config.batch_size * config.gradient_accumulation
-    return round(sequences * found.tokens / found.sequences)
+        return config.epochs
+    return count * config.batch_size * config.gradient_accumulation / found.sequences
 
 
 def _memory(
@@ -193,7 +189,7 @@ def _memory(
 ) -> Memory:
     data = data_bytes(found.tokens, packed=config.packing, adapter=isinstance(config, MpeftConfig))
     own = peak(shape, run, trained(config, shape), config.batch_size * found.densest)
-    whole = with_overhead(own, shape, run, data)
+    whole = with_overhead(own, shape, run, data, LIBRARIES if run.cuda else library_bytes())
     return Memory(
         device=machine.name,
         kind="gpu" if machine.cuda else "process",
@@ -222,22 +218,73 @@ def _time(
     shape: Shape,
     run: Execution,
     found: Amounts,
-    tokens: int,
-    speed: float,
+    count: int,
+    machine: Machine,
+    notes: list[str],
     *,
-    measured: bool,
+    here: bool,
 ) -> Time:
-    learned = round(tokens * found.learned / max(1, found.tokens))
-    average = replace(run, length=max(1, found.tokens // found.sequences))
-    flops = training_flops(shape, average, tokens, learned, trained(config, shape).factors)
-    share = efficiency(run)
-    return Time(
-        flops=flops,
-        flops_per_second=speed,
-        efficiency=share,
-        hours=flops / (speed * share) / 3600,
-        source="measured" if measured else "data sheet",
+    """What keeps a step from being tried is added to `notes`."""
+    epochs = _epochs(config, found, count)
+    average = replace(run, length=max(1, round(found.computed / found.sequences)))
+    flops = training_flops(
+        shape, average, round(epochs * found.computed), round(epochs * found.learned), trained(config, shape).factors
     )
+    # Of a training's three passes, validation needs one.
+    validated = _validated(config, found, count) / 3
+    flops *= 1 + validated / epochs
+    learned = math.ceil(found.learned / found.sequences)
+    if here and (tried := _tried(config, shape, average, learned, machine, notes)):
+        batches = math.ceil(found.sequences / config.batch_size)
+        seconds = batches * tried.batch * (epochs + validated) + count * tried.optimizer
+        return Time(
+            hours=seconds / 3600,
+            seconds_a_step=seconds / count,
+            flops=flops,
+            source="tried",
+            blocks_tried=tried.blocks,
+        )
+    seconds = flops / (_speed(machine, here=here, half=config.precision == "bfloat16") * efficiency(run))
+    return Time(
+        hours=seconds / 3600,
+        seconds_a_step=seconds / count,
+        flops=flops,
+        source="matrix product" if here else "data sheet",
+    )
+
+
+def _validated(config: MfptConfig | MpeftConfig, found: Amounts, count: int) -> float:
+    """How often as many sequences as an epoch has are read for validation."""
+    times = 1 + _epochs(config, found, count)  # before the first step, and after each epoch
+    if config.evaluate_every:
+        times = 1 + count / config.evaluate_every
+    return times * found.held_back / max(1, found.documents)
+
+
+def _tried(
+    config: MfptConfig | MpeftConfig, shape: Shape, run: Execution, learned: int, machine: Machine, notes: list[str]
+) -> Trial | None:
+    if missing_packages(config):
+        return None
+    # All models that are tried are in memory together.
+    small = [replace(shape, layers=depth) for depth in depths(shape)]
+    needed = sum(peak(one, run, trained(config, one), run.tokens).bytes for one in small)
+    if needed > SHARE_TO_TRY * machine.memory:
+        return None
+    try:
+        return try_steps(config, shape, BatchShape(config.batch_size, run.length, learned))
+    except Exception as error:  # noqa: BLE001 - settings from outside make a model of any library version fail anyhow
+        notes.append(f"a step could not be tried with the base's config.json ({type(error).__name__})")
+        return None
+
+
+def _speed(machine: Machine, *, here: bool, half: bool) -> float:
+    """Operations a second of a large matrix product."""
+    if here:
+        return measured_flops("cuda" if machine.cuda else "cpu", half)
+    known = accelerator(machine.name)
+    assert known is not None
+    return (known.half if half else known.single) * 1e12
 
 
 def _fit(name: str, preset: Preset, machine: Machine) -> Fit:

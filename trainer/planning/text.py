@@ -43,7 +43,9 @@ def size(amount: float) -> str:
 def duration(hours: float) -> str:
     if hours >= 48:
         return f"{hours / 24:,.1f} days"
-    return f"{hours:,.1f} hours" if hours >= 1 else f"{max(hours * 60, 0.1):,.1f} minutes"
+    if hours >= 1:
+        return f"{hours:,.1f} hours"
+    return f"{hours * 60:,.1f} minutes" if hours >= 1 / 30 else f"{hours * 3600:,.2g} seconds"
 
 
 def _parameters(plan: Plan) -> list[str]:
@@ -81,9 +83,13 @@ def _disk(disk: Space) -> list[str]:
 
 
 def _time(time: Time) -> list[str]:
-    speed = f"{time.efficiency:.0%} of {time.flops_per_second / 1e12:,.2f} TFLOP/s"
-    source = "measured here" if time.source == "measured" else "by its data sheet"
-    return [_line("time", f"about {duration(time.hours)}: {time.flops:.2e} operations at {speed}, {source}")]
+    sources = {
+        "tried": f"tried here with random weights and up to {time.blocks_tried} blocks",
+        "matrix product": "a guess from one matrix product, since a step could not be tried",
+        "data sheet": "a guess from its data sheet",
+    }
+    step = duration(time.seconds_a_step / 3600)
+    return [_line("time", f"about {duration(time.hours)}, {step} a step: {sources[time.source]}")]
 
 
 def _line(name: str, value: str) -> str:

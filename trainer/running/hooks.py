@@ -30,7 +30,7 @@ def trainer_for(job: Job, run: Run, conductor: Conductor, stop: Stop) -> Any:
     """A Trainer, ready to train."""
     from transformers import PrinterCallback, ProgressCallback
 
-    trainer = _trainer_class()(job, run, conductor)
+    trainer = conducted_trainer()(job, run, conductor)
     # Both write to stdout, which belongs to the command's own result.
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
@@ -38,7 +38,8 @@ def trainer_for(job: Job, run: Run, conductor: Conductor, stop: Stop) -> Any:
     return trainer
 
 
-def _trainer_class() -> Any:
+def conducted_trainer() -> Any:
+    """The class; made here, since transformers takes seconds to import."""
     import torch
     from accelerate.utils import gather_object, reduce  # type: ignore[import-untyped,unused-ignore]
     from transformers import Trainer
