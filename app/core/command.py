@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from app.core.errors import ExitCode, UserFacingError
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def run(command: Callable[[], int | None]) -> int:
@@ -40,9 +43,18 @@ def run(command: Callable[[], int | None]) -> int:
         return _fail(f"{where}{(error.strerror or 'the system refused it').lower()}.", ExitCode.MACHINE)
 
 
+def json_text(value: dict[str, Any]) -> str:
+    """One JSON object on one line, Japanese as it is.
+
+    A file name that is no UTF-8 has lone surrogates in Python, and JSON from outside may bring them. No stream takes
+    them, so they are escaped.
+    """
+    return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, ensure_ascii=False))
+
+
 def print_json(value: dict[str, Any]) -> None:
-    """Print one JSON object on one line of stdout, Japanese as it is."""
-    print(json.dumps(value, ensure_ascii=False), flush=True)
+    """Print one JSON object on one line of stdout."""
+    print(json_text(value), flush=True)
 
 
 def _fail(sentence: str, code: ExitCode) -> int:

@@ -52,10 +52,9 @@ def _leakage(options: argparse.Namespace) -> None:
         output, findings = leakage(options.train, options.task, options.data, options.lang, advance)
     show(output, options.json)
     if options.out:
-        import msgspec
-
+        from app.core.command import json_text
         from app.core.files import write_atomically
 
-        write_atomically(options.out, msgspec.json.encode(output.json))
+        write_atomically(options.out, json_text(output.json).encode())
     if sentence := refusal(findings):
         raise CheckRefused(sentence)

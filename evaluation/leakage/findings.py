@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import msgspec
 
-from app.core.errors import InputError
 from app.core.language import Language
-from evaluation.items import Item
 from evaluation.leakage.index import Index, Match
 from evaluation.leakage.pieces import Text
-from evaluation.tasks.loading import Selection
-from evaluation.tasks.own import JSONL
-from evaluation.tasks.registry import BENCHMARKS, benchmark
-
-ALL = "all"
-"""Every benchmark that is in a folder."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,26 +79,3 @@ def refusal(findings: Iterable[Finding]) -> str | None:
         f"{questions} in the training data, such as {leaked[0]}; take them out, or the model's score on them "
         "says nothing."
     )
-
-
-def benchmark_items(folder: Path, task: str = ALL, language: Language | None = None) -> tuple[Item, ...]:
-    """The questions of a task, or of all tasks that are in a folder, in one language or all; with pictures too.
-
-    Raises InputError where there are none.
-    """
-    known = [one for one in BENCHMARKS if one is not JSONL] if task == ALL else [benchmark(task)]
-    items: list[Item] = []
-    refused: list[InputError] = []
-    for one in known:
-        for each in one.languages:
-            if language not in (None, each):
-                continue
-            try:
-                items += one.load(folder, each, Selection(text_only=False)).items
-            except InputError as error:
-                refused.append(error)
-    if items:
-        return tuple(items)
-    if len(known) == 1 and refused:
-        raise refused[0]
-    raise InputError(f"{folder} holds no benchmark with questions in {language or 'any language'}.")

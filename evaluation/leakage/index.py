@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from app.core.language import Language
 from evaluation.items import Item
+from evaluation.leakage.exchanges import Asked
 from evaluation.leakage.forms import SEPARATOR, Form, Hasher, Shaper, compact, folded, spaced
 from evaluation.leakage.grams import Hit, Table, anchor_table, gram_table
 from evaluation.leakage.pieces import Text, pieces
@@ -72,7 +73,10 @@ class Index:
             self._grams += [grams.table] if grams.table else []
             anchors = anchor_table(self._targets, language, self._hasher)
             self._anchors += [anchors] if anchors else []
+        self._asked = Asked(self._targets)
         self.items = len(items)
+        self.with_options = sum(len(one.items) for one in self._targets if one.telling == "options")
+        """Questions so short that a text holds them only with all their options beside them."""
         self.untold = Untold(tuple(short), tuple(common))
         self.longest = max((len(one.text) for one in self._targets), default=0)
         """Kept characters of the longest question."""
@@ -95,6 +99,8 @@ class Index:
         batch: list[tuple[Text, str]] = []
         size = 0
         for one in texts:
+            if asked := tuple(self._asked_in(one)):
+                yield one, asked
             for piece in pieces(one, self.longest):
                 batch.append((piece, folded(piece.text)))
                 size += len(batch[-1][1]) + 1
@@ -102,6 +108,11 @@ class Index:
                     yield from self._scanned(batch)
                     batch, size = [], 0
         yield from self._scanned(batch)
+
+    def _asked_in(self, text: Text) -> Iterator[Match]:
+        for exchange in text.exchanges:
+            for item, answered in self._asked.found(exchange):
+                yield Match(item=item, share=1.0, leaked=True, answered=answered, line_breaks=0)
 
     def _scanned(self, batch: Sequence[tuple[Text, str]]) -> Iterator[tuple[Text, tuple[Match, ...]]]:
         import numpy as np
@@ -144,7 +155,7 @@ class Index:
                 item=item,
                 share=share,
                 leaked=share >= LEAKED,
-                answered=all(there[answer] for answer in item.answers),
+                answered=bool(item.answers) and all(there[answer] for answer in item.answers),
                 line_breaks=passage.text.count("\n", 0, passage.first),
             )
 

@@ -16,6 +16,14 @@ _BLANK_WITHIN = 200
 
 
 @dataclass(frozen=True)
+class Exchange:
+    """What a person asks in one message, and what is answered to it."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
 class Text:
     """A record of a training set, or a piece of a document."""
 
@@ -25,6 +33,8 @@ class Text:
     """Of its first character, from 1."""
     running: bool = False
     """Whether its line breaks are those of the file, and not within a JSON string."""
+    exchanges: tuple[Exchange, ...] = ()
+    """Of a conversation, where it is known what each message says."""
 
 
 def pieces(one: Text, longest: int) -> Iterator[Text]:

@@ -66,11 +66,15 @@ def record_item(value: Any, task: str, language: Language) -> Item:
 
 
 def converted(value: Any, kind: type[T]) -> T:
-    """`value`, as it was decoded, as a struct of the layout. Raises Malformed."""
+    """`value`, as it was decoded, as a struct of the layout. Raises Malformed, which says nothing of the value."""
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise Malformed(str(error)) from error
+        what = str(error)
+        if "enum value" in what:
+            # msgspec says which value it was, and it may be anything.
+            what = f"Invalid value - at {what.rpartition(' - at ')[2]}"
+        raise Malformed(what) from error
 
 
 def checked(item: Item) -> Item:
@@ -117,8 +121,8 @@ def _positions(names: Iterable[str], known: Sequence[str]) -> tuple[int, ...]:
     plain = [unicodedata.normalize("NFKC", name).strip().casefold() for name in names]
     if any(" or " in name for name in plain):
         raise Filtered("it accepts one answer or another")
-    if unknown := [name for name in plain if name not in known]:
-        raise Malformed(f"its answer {unknown[0][:50]!r} is none of {known[0]} to {known[-1]}")
+    if any(name not in known for name in plain):
+        raise Malformed(f"its answer names something that is none of {known[0]} to {known[-1]}")
     if len(set(plain)) < len(plain):
         raise Malformed("its answer names an option twice")
     return tuple(sorted(known.index(name) for name in plain))
@@ -159,7 +163,7 @@ def _number(value: float | str, name: str) -> float:
     try:
         number = float(value)
     except ValueError:
-        raise Malformed(f"its {name} is no number: {str(value)[:50]!r}") from None
+        raise Malformed(f"its {name} is no number") from None
     if not isfinite(number):
         raise Malformed(f"its {name} is no number: {number}")
     return number

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from app.core.language import Language
-from trainer.data.checking import DataReport
+from evaluation.leakage.questions import TaskQuestions, broken_records
+from trainer.data.checking import DataReport, LeakageReport
 from trainer.data.lengths import Lengths
 
 _SHOWN = 5
@@ -133,12 +135,37 @@ def _leakage(report: DataReport) -> Iterator[str]:
     if leakage is None:
         return
     leaks = leakage.held_out + leakage.benchmarks
-    what = f"{leakage.searched:,} questions were looked for"
+    of = ", ".join(f"{task} {count:,}" for task, count in _by_task(leakage).items())
+    what = f"{leakage.searched:,} questions were looked for{f' ({of})' if of else ''}"
     found = f"{leaks:,} ARE IN THE DATA" if leaks else "none is in the data"
     yield _line("leakage", f"{what}, {found}; {leakage.overlapping:,} have some words in common with it")
     yield from _some(leakage.first, leaks)
+    for task in leakage.tasks:
+        if task.by_text or task.lost:
+            yield f"  {task.task} ({task.language}): {_broken(task)}"
+    if leakage.with_options:
+        yield (
+            f"  {leakage.with_options:,} are so short that they are found only as a message of a conversation, or in a "
+            "text with all their options beside them"
+        )
     if leakage.not_searched:
         yield f"  {leakage.not_searched:,} could not be looked for: too short, or nothing but common phrases"
+
+
+def _by_task(leakage: LeakageReport) -> Mapping[str, int]:
+    """How many questions of each were looked for, in both languages."""
+    counts: Counter[str] = Counter()
+    for one in leakage.tasks:
+        counts[one.task] += one.questions
+    return counts
+
+
+def _broken(task: TaskQuestions) -> str:
+    """What was done with records of a benchmark that are no usable questions."""
+    parts = [f"looked for by the text alone {broken_records(task.by_text)}"] if task.by_text else []
+    if task.lost:
+        parts.append(f"NOT LOOKED FOR {broken_records(task.lost)}, such as {task.lost_first}")
+    return "; ".join(parts)
 
 
 def _warnings(report: DataReport) -> Iterator[str]:
@@ -146,7 +173,9 @@ def _warnings(report: DataReport) -> Iterator[str]:
         yield _line("note", warning)
 
 
-def _some(shown: Sequence[str], total: int) -> Iterator[str]:
-    yield from (f"  {one}" for one in shown[:_SHOWN])
-    if total > _SHOWN:
-        yield f"  and {total - _SHOWN:,} more"
+def _some(named: Sequence[str], total: int) -> Iterator[str]:
+    """The first of those that are named, and how many of the total are not among them."""
+    shown = named[:_SHOWN]
+    yield from (f"  {one}" for one in shown)
+    if total > len(shown):
+        yield f"  and {total - len(shown):,} more"

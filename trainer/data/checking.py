@@ -10,6 +10,7 @@ import msgspec
 
 from app.core.errors import InputError, UserFacingError
 from app.core.language import Language
+from evaluation.leakage.questions import TaskQuestions
 from trainer.config import TrainingConfig
 from trainer.data.cleaning import text_digest
 from trainer.data.documents import Document, Record
@@ -54,7 +55,11 @@ class LanguageShare(msgspec.Struct, frozen=True):
 
 class LeakageReport(msgspec.Struct, frozen=True, kw_only=True):
     searched: int
+    tasks: tuple[TaskQuestions, ...]
+    """What of each benchmark was looked for, and what could not be."""
     not_searched: int
+    with_options: int
+    """Found in a text only with all their options beside them; in a conversation also as a message."""
     held_out: int
     benchmarks: int
     overlapping: int
@@ -178,7 +183,9 @@ def _leakage(leakage: Leakage) -> LeakageReport:
     leaks: Sequence[Leak] = leakage.leaks
     return LeakageReport(
         searched=leakage.searched,
+        tasks=leakage.tasks,
         not_searched=leakage.not_searched,
+        with_options=leakage.with_options,
         held_out=len(leakage.held_out),
         benchmarks=len(leakage.benchmarks),
         overlapping=leakage.overlapping,

@@ -13,7 +13,6 @@ from functools import cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
-from evaluation.scoring import normalised
 from trainer.data.documents import Document, Record
 from trainer.data.joining import join_lines
 
@@ -69,6 +68,7 @@ def clean(records: Iterable[Record], cleaning: Cleaning, counts: Cleaned) -> lis
 def _rewritten(records: Iterable[Record], cleaning: Cleaning, counts: Cleaned) -> Iterator[Record]:
     for record in records:
         text = before = record.document.text
+        lines = record.lines
         if text is None:
             yield record
             continue
@@ -76,6 +76,7 @@ def _rewritten(records: Iterable[Record], cleaning: Cleaning, counts: Cleaned) -
             # Before normalising, which makes a paragraph's indentation an ordinary blank.
             joined = join_lines(text)
             text = joined.text
+            lines = joined.lines if record.running else ()
             counts.joined_lines += joined.joined
             counts.page_numbers += joined.page_numbers
         if cleaning.normalise:
@@ -83,7 +84,8 @@ def _rewritten(records: Iterable[Record], cleaning: Cleaning, counts: Cleaned) -
             counts.changed_by_normalising += written != text
             text = written
         running = record.running and not cleaning.join_lines
-        yield record if text is before else replace(record, document=Document(text=text), running=running)
+        changed = text is not before
+        yield replace(record, document=Document(text=text), running=running, lines=lines) if changed else record
 
 
 def _within_limits(records: Iterable[Record], cleaning: Cleaning, counts: Cleaned) -> Iterator[Record]:
@@ -120,12 +122,12 @@ def _without_near(records: list[Record], counts: Cleaned) -> list[Record]:
 def text_digest(*texts: str) -> bytes:
     """16 bytes that are equal for texts that differ in case, width and white space only.
 
-    Punctuation counts: 1.5 mg is not 15 mg.
+    Punctuation counts, and so does what `normalise` leaves: 1.5 mg is not 15 mg, and 10⁵ is not 105.
     """
     digest = blake2b(digest_size=16)
     for text in texts:
         # A lone surrogate, which JSON can bring, is a character like others here.
-        form = " ".join(text.casefold().split()) if text.isascii() else normalised(text)
+        form = " ".join(normalise(text).casefold().split())
         digest.update(form.encode("utf-8", "surrogatepass"))
         digest.update(b"\0")
     return digest.digest()

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _WIDE = frozenset("WFA")
 _FULL = 0.8
@@ -25,12 +27,14 @@ _ITEM = re.compile(
     r"(?:[・•●○◦▪■□◆◇▶►‣*※]|[-–—‐]\s|[①-⑳❶-❿]|[(（][0-9０-９a-zA-Zア-ンｱ-ﾝ一二三四五六七八九十]{1,3}[)）]"
     r"|[0-9０-９]{1,3}[)）]\s?|[a-zA-Zア-ン][.)．）]\s)"
 )
-_HEADING = re.compile(
-    r"(?:#{1,6}\s|第[0-9０-９一二三四五六七八九十百]+[章節部編項条]|[0-9０-９]{1,2}(?:[.．][0-9０-９]{1,2})*[.．]?\s+\S"
-    r"|[0-9０-９]{1,2}[.．][^0-9０-９\s]|[ⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩIVX]{1,4}[.．]\s?|[【〔［\[].{1,40}[】〕］\]]$"
+_HEADING = re.compile(r"#{1,6}\s|[【〔［\[].{1,40}[】〕］\]]$")
+_NUMBERED = re.compile(
+    r"(?:第[0-9０-９一二三四五六七八九十百]+[章節部編項条]|[0-9０-９]{1,2}(?:[.．][0-9０-９]{1,2})*[.．]?\s+\S"
+    r"|[0-9０-９]{1,2}[.．][^0-9０-９\s]|[ⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩIVX]{1,4}[.．]\s?"
     r"|(?:chapter|section|appendix|table|figure|fig\.)\s+[0-9A-Z]|[図表]\s?[0-9０-９])",
     re.IGNORECASE,
 )
+"""A heading, or how a sentence goes on: “… is / 10 mg daily”, “… in / Table 2 and …”."""
 _TABLE = re.compile(r"\S(?:\t+| {2,}|\u3000{2,})\S.*\S(?:\t+| {2,}|\u3000{2,})\S|^\s*\|.*\|\s*$")
 _ENDS = re.compile(r"[。．！？!?.:：;][」』）)\]\"'”’]*$")
 _NO_SPACE = re.compile("[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]")
@@ -47,28 +51,45 @@ class Joined:
     """Line breaks that were taken out."""
     page_numbers: int
     """Lines that were left out as the numbers of pages."""
+    lines: Sequence[int]
+    """For each line of `text` the number, from 1, of the line that it began with: four bytes each."""
+
+
+class _Line(NamedTuple):
+    number: int
+    """From 1, in the file; a page begins in the line in which the one before it ended."""
+    text: str
 
 
 def join_lines(text: str) -> Joined:
     """The paragraphs of a text, a line each, with one blank line where the text has any."""
-    pages = [[line.rstrip() for line in page.split("\n")] for page in text.replace("\r\n", "\n").split("\f")]
+    pages = list(_pages(text.replace("\r\n", "\n")))
     removed = 0
     if len(pages) > 1:
         pages, removed = _without_numbers(pages)
     lines = _across_pages(pages)
     if not lines:
-        return Joined("", 0, removed)
+        return Joined("", 0, removed, ())
     joiner = _Joiner(_usual_width(lines), frozenset(word.casefold() for word in _WORD.findall(text) if "-" in word))
-    return Joined(*joiner.joined(lines), removed)
+    joined, count, begins = joiner.joined(lines)
+    return Joined(joined, count, removed, begins)
 
 
-def _without_numbers(pages: Sequence[list[str]]) -> tuple[list[list[str]], int]:
+def _pages(text: str) -> Iterator[list[_Line]]:
+    number = 1
+    for page in text.split("\f"):
+        lines = page.split("\n")
+        yield [_Line(number + place, line.rstrip()) for place, line in enumerate(lines)]
+        number += len(lines) - 1
+
+
+def _without_numbers(pages: Sequence[list[_Line]]) -> tuple[list[list[_Line]], int]:
     """Pages without a number as their first or last line."""
     found, removed = [], 0
     for page in pages:
         rest = _trimmed(page)
         for edge in (0, -1):
-            if rest and _PAGE_NUMBER.fullmatch(rest[edge].strip()):
+            if rest and _PAGE_NUMBER.fullmatch(rest[edge].text.strip()):
                 del rest[edge]
                 removed += 1
                 rest = _trimmed(rest)
@@ -76,25 +97,25 @@ def _without_numbers(pages: Sequence[list[str]]) -> tuple[list[list[str]], int]:
     return found, removed
 
 
-def _trimmed(lines: Sequence[str]) -> list[str]:
+def _trimmed(lines: Sequence[_Line]) -> list[_Line]:
     """Without blank lines at the edges."""
-    full = [number for number, line in enumerate(lines) if line.strip()]
+    full = [place for place, line in enumerate(lines) if line.text.strip()]
     return list(lines[full[0] : full[-1] + 1]) if full else []
 
 
-def _across_pages(pages: Sequence[list[str]]) -> list[str]:
+def _across_pages(pages: Sequence[list[_Line]]) -> list[_Line]:
     """One run of lines; a page that ends within a sentence goes on with the next, any other with a blank line."""
-    lines: list[str] = []
+    lines: list[_Line] = []
     for page in pages:
-        if lines and page and _ENDS.search(lines[-1]):
-            lines.append("")
+        if lines and page and _ENDS.search(lines[-1].text):
+            lines.append(_Line(page[0].number, ""))
         lines += page
     return lines
 
 
-def _usual_width(lines: Sequence[str]) -> int:
+def _usual_width(lines: Sequence[_Line]) -> int:
     """The width that nine of ten lines stay within."""
-    widths = sorted(_width(line) for line in lines if line.strip())
+    widths = sorted(_width(line.text) for line in lines if line.text.strip())
     return widths[int(0.9 * (len(widths) - 1))] if widths else 0
 
 
@@ -110,24 +131,28 @@ class _Joiner:
     hyphenated: frozenset[str]
     """Words that the document writes with a hyphen, case-folded."""
 
-    def joined(self, lines: Sequence[str]) -> tuple[str, int]:
+    def joined(self, lines: Sequence[_Line]) -> tuple[str, int, Sequence[int]]:
+        """The text, how many line breaks it lost, and the number of the line that each paragraph begins with."""
         paragraphs: list[list[str]] = []
+        begins = array("I")
         last = ""
         count = 0
-        for line in lines:
+        for number, line in lines:
             stripped = line.strip()
-            if paragraphs and last and stripped and not self._breaks(last, line):
+            begun = bool(paragraphs) and len(paragraphs[-1]) == 1
+            if paragraphs and last and stripped and not self._breaks(last, line, begun=begun):
                 before, after = self._seam(paragraphs[-1][-1], stripped)
                 paragraphs[-1][-1] = before
                 paragraphs[-1].append(after)
                 count += 1
             elif stripped or (paragraphs and paragraphs[-1] != [""]):
                 paragraphs.append([stripped])
+                begins.append(number)
             last = line if stripped else ""
-        return "\n".join("".join(parts) for parts in paragraphs).rstrip("\n"), count
+        return "\n".join("".join(parts) for parts in paragraphs).rstrip("\n"), count, begins
 
-    def _breaks(self, line: str, following: str) -> bool:
-        """Whether a paragraph ends between two lines of text."""
+    def _breaks(self, line: str, following: str, *, begun: bool) -> bool:
+        """Whether a paragraph ends between two lines of text; `begun` says that it begins with the first of them."""
         if following[:1] in ("\u3000", "\t") or _begins(following.strip(), _ITEM, _HEADING):
             return True
         if _TABLE.search(line) or _TABLE.search(following):
@@ -135,10 +160,13 @@ class _Joiner:
         if any(_PAGE_NUMBER.fullmatch(one.strip()) for one in (line, following)):
             return True
         width = _width(line)
-        if _HEADING.match(line.strip()) and width < _FULL * self.width:
+        full = width >= _FULL * self.width
+        if _NUMBERED.match(following.strip()) and (not full or _ENDS.search(line)):
             return True
-        if width >= _FULL * self.width:
+        if full:
             return False
+        if begun and _begins(line.strip(), _HEADING, _NUMBERED):
+            return True
         if _ENDS.search(line):
             return True
         return self._is_title(line.strip(), width, following.strip())

@@ -314,7 +314,7 @@ class TestOwnQuestions:
         assert str(loaded.problems[0]).startswith(f"{path}, line 2: not a line of JSON")
         assert [(p.kind, p.line, p.what) for p in loaded.problems[1:]] == [
             ("malformed", 3, "Object missing required field `answer`"),
-            ("malformed", 4, "its answer 'z' is none of a to e"),
+            ("malformed", 4, "its answer names something that is none of a to e"),
             ("malformed", 5, "Expected `array`, got `str` - at `$.choices`"),
             ("contradictory", 6, "its answer a is also prohibited"),
             ("filtered", 7, "it is in another language"),

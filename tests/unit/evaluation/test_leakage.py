@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import unicodedata
@@ -14,12 +15,13 @@ import pytest
 
 from app.core.errors import InputError
 from evaluation.items import Item
-from evaluation.leakage.findings import benchmark_items, find, refusal
+from evaluation.leakage.findings import find, refusal
 from evaluation.leakage.forms import Hasher, Shaper, folded
 from evaluation.leakage.index import Index, Match
-from evaluation.leakage.pieces import SIZE, Text, pieces
+from evaluation.leakage.pieces import SIZE, Exchange, Text, pieces
+from evaluation.leakage.questions import questions
 from evaluation.leakage.training_files import Reading, read_texts
-from tests.unit.evaluation.benchmark_files import igakuqa_question, write_lines
+from tests.unit.evaluation.benchmark_files import igakuqa_question, write_lines, write_text
 
 ENGLISH = Item(
     id="en-1",
@@ -208,6 +210,57 @@ def test_equal_hashes_of_different_texts_are_no_match() -> None:
     assert ids(index.matches(words(one))) == {"tm"}
 
 
+# --- conversations ----------------------------------------------------------------------------------------------------
+
+AMMONIA = Item("ja-3", "test", "ja", "高アンモニア血症をきたすのはどれか。", ("肝硬変", "痛風", "喘息"), (0,))
+GENERAL = [
+    Item(f"true-{number}", "test", "en", "Which of the following is true?", (f"first {number}", f"then {number}"), (1,))
+    for number in range(2)
+]
+
+
+def asked(*exchanges: tuple[str, str]) -> set[tuple[str, bool]]:
+    """Which questions are leaked by a conversation, and whether with their answers."""
+    index = Index([AMMONIA, *GENERAL, JAPANESE])
+    text = "\n".join(part for exchange in exchanges for part in exchange)
+    found = find(index, [Text(text, "f", 1, exchanges=tuple(Exchange(*one) for one in exchanges))])
+    return {(one.id, one.answered) for one in found if one.leaked}
+
+
+def test_a_message_that_is_a_short_question_is_that_question() -> None:
+    question = AMMONIA.question
+    assert asked((question, "肝硬変です。")) == {("ja-3", True)}
+    assert asked((f"  {question.translate(HALF_WIDTH)} \n", "")) == {("ja-3", False)}
+    assert asked(("こんにちは", "はい"), (rewrapped(question), "b. 肝 硬変")) == {("ja-3", True)}
+    # With an instruction before it, as Alpaca's input, the answer tells.
+    assert asked((f"次の質問に答えてください。\n\n{question}", "答え：肝硬変")) == {("ja-3", True)}
+    assert asked((f"次の質問に答えてください。\n\n{question}", "痛風")) == set()
+
+
+@pytest.mark.parametrize(
+    "exchange",
+    [
+        (f"{AMMONIA.question}また治療は何か。", "肝硬変"),
+        (f"例えば、{AMMONIA.question}", "肝硬変"),
+        ("何か", AMMONIA.question + "肝硬変"),
+        ("Which of the following is true?\na. this\nb. that", "that"),
+        ("Which of the following is true?", "that"),
+        ("\n" * 100_000, ""),
+        ("a\n" * 100_000, "a"),
+    ],
+)
+def test_other_messages_are_no_short_question(exchange: tuple[str, str]) -> None:
+    assert asked(exchange) == set()
+
+
+def test_of_questions_with_the_same_text_the_answer_tells_which_it_is() -> None:
+    assert asked(("Which of the following is true?", "Then 1.")) == {("true-1", True)}
+
+
+def test_a_long_question_in_a_conversation_is_found_as_in_a_text() -> None:
+    assert asked((f"解いてください：{JAPANESE.question}", "心不全")) == {("ja-1", True)}
+
+
 # --- long texts -------------------------------------------------------------------------------------------------------
 
 
@@ -284,8 +337,6 @@ def test_a_question_in_a_document_is_found_with_its_line(index: Index, tmp_path:
 
 @pytest.mark.parametrize("written", ["array", "object", "lines"])
 def test_a_json_file_may_be_one_array_or_lines(index: Index, tmp_path: Path, written: str) -> None:
-    import json
-
     record = SHAPES["alpaca"]
     path = tmp_path / "train.json"
     whole = {"array": [{"text": "x"}, record], "object": record}.get(written)
@@ -335,16 +386,117 @@ def test_the_same_question_in_many_texts_is_one_finding_at_the_fullest(index: In
     assert refusal(find(index, some[:1])) is None
 
 
+# --- the questions that are looked for --------------------------------------------------------------------------------
+
+
+def medqa(folder: Path, *records: Any) -> Path:
+    return write_lines(folder / "MedQA/medqa_en_4op.jsonl", records)
+
+
+def medqa_question(number: int, **more: Any) -> dict[str, Any]:
+    text = f"Patient number {number} has sign {number} of this disease since last week; what is the best treatment?"
+    return {
+        "problem_id": number,
+        "problem_text": text,
+        "choices": [f"{one} {number}" for one in "abcd"],
+        "answer": ["a"],
+        **more,
+    }
+
+
+def test_a_benchmark_that_is_there_and_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    medqa(tmp_path, medqa_question(1))
+    rows = "\ufeff" + "".join(f"徴候{number}でみられるのはどれか。,赤,橙,黄,緑,A\n" for number in range(3))
+    jmmlu = write_text(tmp_path / "JMMLU/anatomy.csv", rows)
+    assert {(one.task, one.questions) for one in questions(tmp_path).tasks} == {("medqa", 1), ("jmmlu", 3)}
+    jmmlu.write_bytes(rows.removeprefix("\ufeff").encode("cp932"))
+    with pytest.raises(InputError, match=r"the questions of jmmlu \(ja\) are there but .*anatomy\.csv is not a UTF-8"):
+        questions(tmp_path)
+    assert len(questions(tmp_path, "medqa").items) == 1
+    jmmlu.unlink()
+    papers = write_text(tmp_path / "PubMedQA/pubmedqa.jsonl", "")
+    papers.write_bytes(json.dumps(medqa_question(2)).encode("utf-16"))
+    with pytest.raises(InputError, match=r"the questions of pubmedqa \(en\) are there but .*pubmedqa\.jsonl, line 1"):
+        questions(tmp_path)
+    papers.write_bytes(b"")
+    with pytest.raises(InputError, match=r"pubmedqa\.jsonl is empty; mend that file"):
+        questions(tmp_path)
+
+
+def test_all_benchmarks_are_not_in_one_file(tmp_path: Path) -> None:
+    path = medqa(tmp_path, medqa_question(1))
+    with pytest.raises(InputError, match="is one file"):
+        questions(path)
+    assert len(questions(path, "medqa").items) == 1
+
+
+def test_a_record_that_is_no_usable_question_is_looked_for_by_its_text(tmp_path: Path) -> None:
+    path = medqa(
+        tmp_path,
+        medqa_question(1),
+        medqa_question(2, answer=["z"]),
+        medqa_question(3),
+        {**medqa_question(4), "problem_id": 3},
+        '{"problem_id": 5, ',
+        medqa_question(6, choices=[]),
+        medqa_question(7, choices=[None, "b"]),
+    )
+    found = questions(tmp_path)
+    (task,) = found.tasks
+    assert (task.questions, task.by_text, task.lost, task.left_out) == (5, 4, 1, 1)
+    assert task.lost_first is not None
+    assert task.lost_first.startswith(f"{path}, line 5: not a line of JSON")
+    index = Index(found.items)
+    for number in (1, 2, 3, 4, 7):
+        (match,) = index.matches(f"{medqa_question(number)['problem_text']} a {number}")
+        assert (match.leaked, match.answered) == (True, number == 1)  # of the others nobody knows the answer
+    assert index.matches(medqa_question(6)["problem_text"]) == ()
+    assert len({item.id for item in found.items}) == 5
+
+
+def test_broken_questions_of_every_layout_are_looked_for_by_their_text(tmp_path: Path) -> None:
+    asked = "徴候{}でみられるのはどれか。ただし患者は成人であるとする。"
+    broken = {"data/2018/112-A.jsonl": igakuqa_question("112A1", ["z"], problem_text=asked.format(1))}
+    broken |= {"data/2018/112-B.jsonl": igakuqa_question("112B1", ["a"], problem_text=asked.format(2), choices="abc")}
+    for name, value in broken.items():
+        write_lines(tmp_path / "IgakuQA" / name, [value])
+    write_lines(tmp_path / "JMedBench/medqa_jp/test.jsonl", [{"sample_id": 1, "question": asked.format(3)}])
+    write_text(tmp_path / "JMMLU/anatomy.csv", f"{asked.format(4)},赤,橙,黄,緑,Z\n{asked.format(5)},赤,橙\n")
+    paper = {"QUESTION": "Is this a question of a paper that has no context at all?", "final_decision": "yes"}
+    write_text(tmp_path / "PubMedQA/data/ori_pqal.json", json.dumps({"123": {**paper, "CONTEXTS": []}}))
+    found = questions(tmp_path)
+    assert {(one.task, one.language, one.by_text, one.lost) for one in found.tasks} == {
+        ("igakuqa", "ja", 2, 0),
+        ("igakuqa", "en", 0, 2),
+        ("jmedbench-medqa", "ja", 1, 0),
+        ("jmmlu", "ja", 2, 0),
+        ("pubmedqa", "en", 1, 0),
+    }
+    index = Index(found.items)
+    assert all(len(index.matches(asked.format(number))) == 1 for number in range(1, 6))
+    assert len(index.matches(paper["QUESTION"])) == 1
+
+
+def test_a_language_without_questions_is_no_broken_benchmark(tmp_path: Path) -> None:
+    write_lines(
+        tmp_path / "data/2018/112-A.jsonl", [igakuqa_question("112A1", ["a"]), igakuqa_question("112A2", ["z"])]
+    )
+    assert [(one.language, one.questions, one.lost, one.left_out) for one in questions(tmp_path).tasks] == [
+        ("ja", 2, 0, 0),
+        ("en", 0, 1, 1),
+    ]
+
+
 def test_all_benchmarks_in_a_folder_are_one_set_of_questions(tmp_path: Path) -> None:
     write_lines(tmp_path / "IgakuQA/data/2018/112-A.jsonl", [igakuqa_question("112A1", ["a"], text_only=False)])
     write_lines(
         tmp_path / "MedQA/medqa_en_4op.jsonl",
         [{"problem_id": 1, "problem_text": "Which?", "choices": ["a", "b"], "answer": ["a"]}],
     )
-    assert [(item.task, item.id) for item in benchmark_items(tmp_path)] == [("igakuqa", "112A1"), ("medqa", "1")]
-    assert [item.task for item in benchmark_items(tmp_path, language="en")] == ["medqa"]
+    assert [(item.task, item.id) for item in questions(tmp_path).items] == [("igakuqa", "112A1"), ("medqa", "1")]
+    assert [item.task for item in questions(tmp_path, language="en").items] == ["medqa"]
     with pytest.raises(InputError, match="no benchmark"):
-        benchmark_items(tmp_path / "MedQA", language="ja")
+        questions(tmp_path / "MedQA", language="ja")
 
 
 # --- real data --------------------------------------------------------------------------------------------------------
@@ -352,7 +504,7 @@ def test_all_benchmarks_in_a_folder_are_one_set_of_questions(tmp_path: Path) -> 
 
 def test_no_benchmark_is_leaked_by_another_and_each_is_by_itself(real_data: Path) -> None:
     """Examinations share phrases and topics: what must not be called a leak."""
-    items = benchmark_items(real_data)
+    items = questions(real_data).items
     for task in ("igakuqa", "medqa"):
         own = [item for item in items if item.task == task]
         others = [item for item in items if item.task not in (task, "jmmlu", "mmlu")]
@@ -364,10 +516,29 @@ def test_no_benchmark_is_leaked_by_another_and_each_is_by_itself(real_data: Path
 
 
 def test_an_instruction_set_leaks_no_benchmark(real_data: Path) -> None:
-    index = Index(benchmark_items(real_data))
+    index = Index(questions(real_data).items)
     reading = Reading()
     assert find(index, texts(real_data / "instruction/medquad_2000.jsonl", reading)) == ()
     assert (reading.texts, reading.unread) == (2000, 0)
+
+
+def test_every_short_question_is_found_as_a_message_and_none_of_another_benchmark(real_data: Path) -> None:
+    items = [item for item in questions(real_data).items if item.answers]
+    index = Index(items)
+    told = {(one.task, one.id, one.language) for one in find(index, map(_as_conversation, items)) if one.leaked}
+    untold = {(one.task, one.id, one.language) for one in (*index.untold.short, *index.untold.common)}
+    assert {(one.task, one.id, one.language) for one in items} == told | untold
+    assert index.with_options > 1500
+    for task in ("igakuqa", "medmcqa"):
+        own = Index([item for item in items if item.task == task])
+        others = (_as_conversation(item, "Answer this question.\n") for item in items if item.task != task)
+        assert [one for one in find(own, others) if one.leaked] == []
+
+
+def _as_conversation(item: Item, instruction: str = "") -> Text:
+    answer = ", ".join(item.options[position] for position in item.answers)
+    asked = f"{instruction}{item.question}"
+    return Text(f"{asked}\n{answer}", item.task, 1, exchanges=(Exchange(asked, answer),))
 
 
 def _as_text(item: Item) -> Text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,34 @@ def test_a_leak_is_refused_and_named(tmp_path: Path, data: Path, capsys: pytest.
     assert "leaked       1" in text
     assert "NOT READ     1" in text
     assert "\x1b" not in text
+
+
+def test_a_training_file_whose_name_is_no_utf8_is_named(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = write_lines(tmp_path / os.fsdecode("学習.jsonl".encode("cp932")), [{"q": "x"}, "{"])
+    out = tmp_path / "found.json"
+    assert main(arguments(train, data, "--json", "-o", str(out))) == ExitCode.DONE
+    for written in (capsys.readouterr().out, out.read_text("utf-8")):
+        assert json.loads(written)["training"]["unread_lines"][0].startswith(f"{train}, line 2: ")
+
+
+def test_questions_that_cannot_be_looked_for_are_told(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    questions = [igakuqa_question("113B1", ["z"], problem_text=f"{QUESTION}理由も述べよ。"), "{"]
+    write_lines(data / "data/2019/113-B.jsonl", questions)
+    train = write_lines(tmp_path / "train.jsonl", [{"text": "x"}])
+    assert main(arguments(train, data, "--json")) == ExitCode.DONE
+    found = json.loads(capsys.readouterr().out)
+    assert (found["items"], found["lost"], found["only_with_options"]) == (3, 1, 1)
+    (task,) = found["tasks"]
+    assert (task["language"], task["questions"], task["by_text"], task["lost"]) == ("ja", 3, 1, 1)
+    main(arguments(train, data))
+    text = capsys.readouterr().out
+    assert "igakuqa (ja): 3, of them by the text alone 1 broken record" in text
+    assert "NOT LOOKED FOR: 1 broken record of igakuqa (ja)" in text
+    assert "113-B.jsonl, line 2" in text
 
 
 def test_a_clean_training_set_passes_with_its_numbers(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from trainer.data.cleaning import Cleaned, Cleaning, clean, normalise
@@ -51,6 +53,18 @@ def test_a_decimal_point_makes_another_document() -> None:
     left, counts = cleaned(["Give 1.5 mg.", "Give 15 mg.", "give 15  mg."], deduplicate="exact")
     assert left == ["Give 1.5 mg.", "Give 15 mg."]
     assert counts.exact_duplicates == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("生菌数は10⁵個/mLであった。", "生菌数は105個/mLであった。"),
+        ("½錠を投与する。", "1/2錠を投与する。"),
+        ("①を選ぶ。", "1を選ぶ。"),
+    ],
+)
+def test_a_document_that_says_something_else_is_no_duplicate(text: str, other: str) -> None:
+    assert cleaned([text, other, text.replace("。", "。　")], deduplicate="exact")[0] == [text, other]
 
 
 def test_conversations_are_not_rewritten() -> None:
@@ -106,6 +120,18 @@ def test_texts_without_words_and_longer_than_a_batch_are_compared_too() -> None:
     assert len(long) > 1 << 18
     assert near_duplicates(["", "、。", "、。", long, "short", long + " more", "SHORT!"]) == {5: 3, 6: 4}
     assert near_duplicates([]) == {}
+
+
+def test_the_memory_that_books_are_compared_in_does_not_grow_with_their_number() -> None:
+    length = 500_000
+    codes = np.random.default_rng(1).integers(0x4E00, 0x9000, (10, length), np.uint16)
+    books = [one.tobytes().decode("utf-16-le") for one in codes for _ in range(2)]
+    tracemalloc.start()
+    found = near_duplicates(books)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == {number: number - 1 for number in range(1, 20, 2)}
+    assert most < 64 * 2**20 + 25 * length
 
 
 def test_of_near_duplicates_the_first_is_kept() -> None:
@@ -185,6 +211,45 @@ def test_a_sentence_goes_on_across_a_page_and_page_numbers_go() -> None:
 
 def test_without_pages_a_lone_number_stays_a_line() -> None:
     assert join_lines("検査値を示す。\n12\n基準値の範囲である。").text == "検査値を示す。\n12\n基準値の範囲である。"
+
+
+@pytest.mark.parametrize(
+    ("line", "following"),
+    [
+        ("The usual starting dose in adults with normal renal function is", "10 mg daily, and it may be increased."),
+        ("Antibiotics were given and the patient was treated with several", "i.v. fluids and oxygen."),
+        ("The hazard ratio was below one in all elderly patients that had", "3 or more risk factors."),
+        ("The results of the trial of the two drugs in the elderly are in", "Table 2 and show a lower rate."),
+        ("血圧の管理が重要であり、降圧薬の投与を開始する。通常は一日一回", "10 mgを経口投与する。"),
+        ("血圧の管理は重要であり、降圧薬の投与を開始する。投与の方法は本", "第3章を参照する。"),
+    ],
+)
+def test_a_number_at_a_lines_begin_is_no_heading_within_a_sentence(line: str, following: str) -> None:
+    blank = "" if line[-1] > "~" else " "
+    assert join_lines(f"{line}\n{following}").text == f"{line}{blank}{following}"
+    ended = f"{line[:-1]}{'.' if blank else '。'}"
+    assert join_lines(f"{ended}\n{following}").text == f"{ended}\n{following}"
+    heading = line[: len(line) // 3].rstrip()
+    assert join_lines(f"{line}\n{line[:-1]}.\n{heading}\n{following}").text.endswith(f"{heading}\n{following}")
+
+
+def test_each_joined_line_knows_the_line_that_it_began_with() -> None:
+    pages = "\n\n題名\r\n\r\n本文が一行目の終わりまで続くので次の行に折り返\r\nされて終わる。\n- 12 -\n\f"
+    pages += "\n13\n\n次の頁。\n終わり。\n"
+    lines = pages.replace("\f", "").split("\n")
+    found = join_lines(pages)
+    texts = found.text.split("\n")
+    assert texts == [
+        "題名",
+        "",
+        "本文が一行目の終わりまで続くので次の行に折り返されて終わる。",
+        "",
+        "次の頁。",
+        "終わり。",
+    ]
+    begins = [lines[number - 1].strip() for number in found.lines]
+    assert all(text.startswith(begin) for text, begin in zip(texts, begins, strict=True) if text)
+    assert list(found.lines) == [3, 4, 5, 11, 11, 12]
 
 
 @pytest.mark.parametrize("text", [JAPANESE, ENGLISH])

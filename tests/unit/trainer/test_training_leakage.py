@@ -7,6 +7,7 @@ import pytest
 
 from app.core.errors import CheckRefused, InputError
 from evaluation.scoring import bare
+from trainer.data.cleaning import Cleaned, Cleaning, clean
 from trainer.data.documents import Document, Message, Record
 from trainer.data.held_out import Finder, HeldOut, read_held_out
 from trainer.data.leakage import check_leakage, search
@@ -56,6 +57,26 @@ def test_a_held_out_file_that_would_check_nothing_is_refused(tmp_path: Path, lin
         read_held_out([path])
 
 
+def test_a_held_out_file_is_read_as_training_files_are(tmp_path: Path) -> None:
+    path = tmp_path / "held.jsonl"
+    line = '{"id": "a", "question": "痛風の結晶は？"}\r\n'
+    path.write_bytes(f"\ufeff{line}\r\n{line}".encode())
+    assert read_held_out([path]) == [HeldOut("a", "痛風の結晶は？")] * 2
+    path.write_bytes(line.encode("cp932"))
+    with pytest.raises(InputError, match=r"held\.jsonl is written in Shift_JIS"):
+        read_held_out([path])
+    path.write_bytes(b'{"id": "a", "question": "fine"}\n\xff\n')
+    with pytest.raises(InputError, match=r"held\.jsonl, line 2: it is not UTF-8 text"):
+        read_held_out([path])
+
+
+@pytest.mark.parametrize("content", ["", "\n \n"])
+def test_a_held_out_file_without_a_question_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "held.jsonl").write_text(content)
+    with pytest.raises(InputError, match=r"held\.jsonl: there is no question in it"):
+        read_held_out([tmp_path / "held.jsonl"])
+
+
 QUESTION = (
     "A 45-year-old man comes to the physician because of pain and swelling of his right big toe since last night; "
     "aspiration of the joint shows needle-shaped crystals. Which of the following is the best initial treatment?"
@@ -92,6 +113,74 @@ def test_a_turn_of_phrase_is_no_leak(tasks: Path) -> None:
     found = search([Record(Document(text=phrase), "a.txt", 1, "text")], [], tasks)
     assert found.refusal() is None
     assert not found.benchmarks
+
+
+AMMONIA = "高アンモニア血症をきたす疾患はどれか。"
+
+
+def short_question(tasks: Path, *more: str) -> None:
+    choices = ["肝硬変", "痛風", "喘息", "貧血"]
+    folder = tasks / "JMedBench" / "medqa_jp"
+    folder.mkdir(parents=True)
+    record = {"sample_id": "8", "question": AMMONIA, "options": choices, "answer_idx": 0}
+    lines = [json.dumps(record, ensure_ascii=False), *more]
+    (folder / "test.jsonl").write_text("\n".join(lines), "utf-8")
+
+
+def conversation(*turns: str) -> Document:
+    return Document(
+        messages=tuple(Message("assistant" if number % 2 else "user", turn) for number, turn in enumerate(turns))
+    )
+
+
+def test_a_short_question_is_found_as_a_message_and_in_a_text_only_with_its_options(tasks: Path) -> None:
+    short_question(tasks)
+    documents = [
+        conversation(AMMONIA, "肝硬変です。"),
+        conversation("質問があります。", "どうぞ。", AMMONIA, "高アンモニア血症は肝硬変で起こります。"),
+        conversation(f"次の質問に答えてください。\n{AMMONIA}", "肝硬変"),
+        conversation(f"{AMMONIA}その治療も述べよ。", "肝硬変"),
+        Document(text=f"{AMMONIA}\n肝硬変"),
+        Document(text=f"{AMMONIA}\na 肝硬変 b 痛風 c 喘息 d 貧血"),
+    ]
+    for number, document in enumerate(documents, 1):
+        found = search([Record(document, "a.jsonl", number, "messages")], [], tasks)
+        assert len(found.benchmarks) == (number not in (4, 5))
+        assert all(leak.place == f"a.jsonl, line {number}" and leak.answered for leak in found.benchmarks)
+        assert (found.searched, found.with_options) == (2, 1)
+
+
+def test_what_of_a_benchmark_cannot_be_looked_for_is_counted(tasks: Path) -> None:
+    short_question(tasks, '{"sample_id": "9", "question": "尿酸の結晶が沈着して起こる関節炎は何と呼ばれるか。"}', "{")
+    found = search(
+        [Record(Document(text="尿酸の結晶が沈着して起こる関節炎は何と呼ばれるか。"), "a.txt", 1, "text")], [], tasks
+    )
+    assert [(one.task, one.questions, one.by_text, one.lost) for one in found.tasks] == [
+        ("medqa", 1, 0, 0),
+        ("jmedbench-medqa", 2, 1, 1),
+    ]
+    (leak,) = found.benchmarks
+    assert leak.question == "jmedbench-medqa test.jsonl, line 2 (ja)"
+    assert not leak.answered
+
+
+def test_a_benchmark_that_cannot_be_read_is_refused(tasks: Path) -> None:
+    short_question(tasks)
+    path = tasks / "JMedBench" / "medqa_jp" / "test.jsonl"
+    path.write_bytes(path.read_text("utf-8").encode("cp932"))
+    with pytest.raises(InputError, match=r"jmedbench-medqa \(ja\) are there but cannot be looked for"):
+        search([], [], tasks)
+
+
+@pytest.mark.parametrize("join_lines", [False, True])
+def test_the_line_of_a_question_in_a_book_is_told(tasks: Path, join_lines: bool) -> None:
+    filler = [f"第{number}章の本文である。" for number in range(1, 400)]
+    lines = [*filler, "", "医学の質問です。痛風の結晶は、", "どれですか。", "", *QUESTION.split("; "), *filler]
+    book = Record(Document(text="\n".join(lines)), "book.md", 1, "text", running=True)
+    (record,) = clean([book], Cleaning(join_lines=join_lines), Cleaned())
+    other = Record(Document(text="Nothing of it."), "a.txt", 3, "text")
+    found = search([other, record], HELD_OUT, tasks)
+    assert [leak.place for leak in found.leaks] == ["book.md, line 401", "book.md, line 404"]
 
 
 def test_a_folder_without_a_benchmark_is_refused(tmp_path: Path) -> None:
