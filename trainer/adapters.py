@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.core.errors import InputError
+from trainer.added_tokens import Pieces, make_rows
 from trainer.base import load_frozen, ready_for_training
+from trainer.running.settings import is_sharded
 
 if TYPE_CHECKING:
     from trainer.config import MpeftConfig
@@ -16,14 +18,16 @@ _NOT_OF_THE_TEXT = r".*(vision|visual|audio|image|multi_modal).*"
 """Modules of models that also see or hear; text alone teaches them nothing."""
 
 
-def adapter_model(config: MpeftConfig) -> Any:
-    """The base with a new adapter, as PEFT has it; what is trained is in float32.
+def adapter_model(config: MpeftConfig, added: Pieces | None = None) -> Any:
+    """The base with a new adapter, as PEFT has it, and rows for `added` tokens; what is trained is in float32.
 
     Raises InputError if the settings do not fit the base.
     """
     from peft import LoraConfig, get_peft_model
 
     base = ready_for_training(load_frozen(config), config)
+    if added:
+        make_rows(base, added)
     targets = config.target_modules
     model = get_peft_model(
         base,
@@ -37,7 +41,7 @@ def adapter_model(config: MpeftConfig) -> Any:
             exclude_modules=_NOT_OF_THE_TEXT if hasattr(base.config, "vision_config") else None,
             bias="none",
             task_type="CAUSAL_LM",
-            **(_whole_embeddings(base) if config.train_embeddings else {}),
+            **(_whole_embeddings(base) if config.train_embeddings else _rows_of(base, added or {})),
         ),
     )
     for weight in model.parameters():
@@ -60,8 +64,18 @@ def _checked(targets: list[str], base: Any) -> list[str]:
     return targets
 
 
+def _rows_of(base: Any, added: Pieces) -> dict[str, Any]:
+    """Only the rows of `added` tokens are trained; PEFT finds the other matrix by itself where the two are one."""
+    if not added:
+        return {}
+    tied = base.config.get_text_config().tie_word_embeddings
+    return {"trainable_token_indices": list(added) if tied else {name: list(added) for name in EMBEDDINGS}}
+
+
 def _whole_embeddings(base: Any) -> dict[str, Any]:
     """A base whose head is its embedding keeps one weight for both, as it will have once it is converted."""
     if base.config.get_text_config().tie_word_embeddings:
+        if is_sharded():
+            raise InputError("train_embeddings cannot be spread over devices with a base whose head is its embedding.")
         return {"modules_to_save": EMBEDDINGS[:1], "ensure_weight_tying": True}
     return {"modules_to_save": EMBEDDINGS}

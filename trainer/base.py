@@ -1,15 +1,19 @@
-"""The base of a training as it is loaded: in float32, in the type of the computation, or in 4 bits."""
+"""The base of a training: what its folder must hold, and how it is loaded (in float32, in the type of the computation,
+or in 4 bits). Its files come from outside; code among them is never run."""
 
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.core.errors import InputError
+from converter.checkpoint import read_checkpoint
 from trainer.isolation import check_isolation
 from trainer.loss import learn_from_labels_only
+from trainer.running.failures import is_no_memory
+from trainer.running.settings import is_sharded
 
 if TYPE_CHECKING:
     import torch
@@ -18,25 +22,80 @@ if TYPE_CHECKING:
     from trainer.config import MfptConfig, MpeftConfig, TrainingConfig
 
 
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")
+FROM_OUTSIDE = {"local_files_only": True, "trust_remote_code": False}
+"""How transformers reads what it did not write."""
+
+
+def base_files(base: str) -> list[Path]:
+    """What a training depends on in the folder `base`, the weights first.
+
+    Raises InputError, with the way out, if it is no complete checkpoint with safetensors and a tokenizer.
+    """
+    folder = Path(base)
+    if not folder.is_dir():
+        raise InputError(
+            f"{base} is no checkpoint: there is no such folder. Nothing is downloaded here; on a connected machine, "
+            f"`hf download {base} --local-dir FOLDER` fetches a model of the hub (a gated one after its terms were "
+            "accepted there), and base is then that folder."
+        )
+    if (folder / "adapter_config.json").is_file():
+        raise InputError(f"{base} is no checkpoint: it holds an adapter; give the checkpoint that it was trained on.")
+    checkpoint = read_checkpoint(folder)
+    weights = checkpoint.weight_files
+    if pickled := [path.name for path in weights if path.suffix == ".bin"]:
+        raise InputError(f"{folder / pickled[0]} is a pickle, which can hold code; save the base as safetensors.")
+    if not has_tokenizer(base):
+        raise InputError(f"{base} holds no tokenizer ({', '.join(TOKENIZER_FILES)}); download all of its files.")
+    return [*weights, *(path for path in checkpoint.files if path not in weights)]
+
+
+def has_tokenizer(base: str) -> bool:
+    """transformers makes an empty tokenizer of a folder that has none."""
+    return any((Path(base) / name).is_file() for name in TOKENIZER_FILES)
+
+
+def load_tokenizer(base: str) -> Any:
+    """Raises InputError for one that cannot be read, or makes no tokens of a letter."""
+    from transformers import AutoTokenizer
+
+    tokenizer = _loaded(base, lambda: AutoTokenizer.from_pretrained(base, **FROM_OUTSIDE))
+    if not tokenizer("a", add_special_tokens=False)["input_ids"]:
+        raise InputError(f"the tokenizer of {base} makes no tokens of text; download all of its files.")
+    return tokenizer
+
+
 def load_whole(config: MfptConfig) -> Any:
     """The base whose every weight is trained: in float32, if memory allows; `precision` is that of the computation."""
     import torch
-    from transformers import AutoModelForCausalLM
 
-    dtype = torch.bfloat16 if config.optimizer == "adamw_bf16" else torch.float32
-    return AutoModelForCausalLM.from_pretrained(config.base, dtype=dtype, local_files_only=True, **attention(config))
+    return _model(config, str(config.base), torch.bfloat16 if config.optimizer == "adamw_bf16" else torch.float32)
 
 
 def load_frozen(config: MpeftConfig) -> Any:
     """The base under an adapter: its weights are in the type of the computation, or in NF4."""
-    from transformers import AutoModelForCausalLM
-
     quantized: dict[str, Any] = {"quantization_config": _nf4(config)} if config.quantization else {}
-    base = AutoModelForCausalLM.from_pretrained(
-        config.base, dtype=weight_type(config), local_files_only=True, **attention(config), **quantized
-    )
+    base = _model(config, config.base, weight_type(config), **quantized)
     _keep_gradients(base)
     return base
+
+
+def _model(config: TrainingConfig, base: str, dtype: torch.dtype, **more: Any) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    options = {"dtype": dtype, "use_safetensors": True, **FROM_OUTSIDE, **attention(config), **more}
+    return _loaded(base, lambda: AutoModelForCausalLM.from_pretrained(base, **options))
+
+
+def _loaded(base: str, load: Callable[[], Any]) -> Any:
+    """Raises InputError where files from outside do not suit libraries that take them for sound."""
+    try:
+        return load()
+    except Exception as error:  # of any kind: tokenizers raises what has none of its own
+        if is_no_memory(error) or (isinstance(error, OSError) and error.errno is not None):
+            raise  # the machine's
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InputError(f"{base} cannot be loaded ({reason}).") from error
 
 
 def attention(config: TrainingConfig) -> dict[str, str]:
@@ -77,7 +136,7 @@ def _nf4(config: MpeftConfig) -> Any:
     from transformers import BitsAndBytesConfig
 
     # FSDP can only shard the type that the other weights have.
-    storage = weight_type(config) if os.environ.get("ACCELERATE_USE_FSDP") == "true" else torch.uint8
+    storage = weight_type(config) if is_sharded() else torch.uint8
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",

@@ -22,6 +22,7 @@ MAX_CONFIG_BYTES = 256 * 1024
 
 PathText = Annotated[str, Meta(min_length=1)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
+TokenText = Annotated[str, Meta(min_length=1, max_length=100)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Steps = Annotated[int, Meta(ge=0, le=10_000_000)]
 Characters = Annotated[int, Meta(ge=0, le=1_000_000_000)]
@@ -43,7 +44,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     balance_languages: bool = False
     """Japanese and English are read equally often: the records of the rarer language are repeated."""
     formats: tuple[Format, ...] = ()
-    """How the records of each file of `data` are written; none is `auto` for each."""
+    """How the records of each file of `data` are written, or one word for all; none is `auto` for each."""
     held_out: tuple[PathText, ...] = ()
     """.jsonl files whose `question`s must not occur in the training data."""
     leakage_tasks: PathText | None = None
@@ -148,7 +149,9 @@ class MpeftConfig(TrainingConfig, frozen=True, kw_only=True, forbid_unknown_fiel
         "all-linear"
     )
     train_embeddings: bool = False
-    """Train the embeddings and the output matrix whole and save them with the adapter, for added tokens."""
+    """Train the embeddings and the output matrix whole and save them with the adapter."""
+    added_tokens: Annotated[tuple[TokenText, ...], Meta(max_length=10_000)] = ()
+    """Words or marks that become tokens of their own, whose rows are trained too (`trainer.added_tokens`)."""
     lora_plus_ratio: Annotated[float, Meta(ge=1, le=1000)] | None = None
     """The learning rate of LoRA's second factors is this many times `learning_rate` (arXiv 2402.12354)."""
     quantization: Literal["nf4"] | None = None
@@ -182,17 +185,16 @@ def read_either(path: Path, changes: Sequence[str] = (), recipe: Recipe | None =
 
 def check_config(raw: dict[str, Any], kind: type[Config], where: str) -> Config:
     """The keys and values of a file as `kind`; `where` names the file in errors."""
-    known = [field.name for field in msgspec.structs.fields(kind)]
-    for key in raw:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise InputError(f"{where}: there is no key {key}.{hint}")
+    _refuse_unknown(raw, _keys(kind), where)
     if raw.get("preset") is not None:
         preset = read_preset(raw["preset"])
         if RECIPES[preset.recipe] is not kind:
             raise InputError(f"{where}: the preset {raw['preset']} is for inro-train {preset.recipe}.")
         raw = {**preset.keys, **raw}
+    if isinstance(raw.get("formats"), str) and isinstance(raw.get("data"), list):
+        raw = {**raw, "formats": [raw["formats"]] * len(raw["data"])}
+    if raw.get("deduplicate") is False:  # what YAML makes of off
+        raw = {**raw, "deduplicate": "off"}
     try:
         # Not strict: YAML reads 1e-4 (without a dot) as text, and everybody writes it so.
         config = msgspec.convert(raw, kind, strict=False)
@@ -201,6 +203,18 @@ def check_config(raw: dict[str, Any], kind: type[Config], where: str) -> Config:
     if fault := _fault(config):
         raise InputError(f"{where}: {fault}.")
     return config
+
+
+def _keys(kind: type[TrainingConfig]) -> list[str]:
+    return [field.name for field in msgspec.structs.fields(kind)]
+
+
+def _refuse_unknown(raw: dict[str, Any], known: Sequence[str], where: str) -> None:
+    for key in raw:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise InputError(f"{where}: there is no key {key}.{hint}")
 
 
 def _fault(config: TrainingConfig) -> str | None:
@@ -250,9 +264,11 @@ def _recipe_of(raw: dict[str, Any], where: str) -> Recipe:
     """That of the preset, or the one that alone has some of the keys. Raises InputError if both could be meant."""
     if raw.get("preset") is not None:
         return read_preset(raw["preset"]).recipe
-    keys = {name: {field.name for field in msgspec.structs.fields(kind)} for name, kind in RECIPES.items()}
+    keys = {name: set(_keys(kind)) for name, kind in RECIPES.items()}
     full, adapter = raw.keys() & (keys["mfpt"] - keys["mpeft"]), raw.keys() & (keys["mpeft"] - keys["mfpt"])
     if bool(full) == bool(adapter):
+        # A misspelt key may be what tells the recipes apart.
+        _refuse_unknown(raw, sorted(keys["mfpt"] | keys["mpeft"]), where)
         raise InputError(f"{where} could be meant for mfpt or mpeft; say which with --recipe.")
     return "mfpt" if full else "mpeft"
 

@@ -82,6 +82,10 @@ def fault_of_mfpt(config: MfptConfig) -> str | None:
 def fault_of_mpeft(config: MpeftConfig) -> str | None:
     if config.optimizer == "adamw_bf16":
         return "adamw_bf16 is for mfpt, since an adapter's optimizer state is small; use adamw, or adamw_8bit"
+    if len(set(config.added_tokens)) < len(config.added_tokens):
+        return "added_tokens names a token twice"
+    if blank := [text for text in config.added_tokens if text != text.strip()]:
+        return f"added_tokens: {blank[0]!r} begins or ends with a blank"
     if config.target_modules != "all-linear":
         both = [name for name in EMBEDDINGS if name in config.target_modules]
         if config.train_embeddings and both:

@@ -10,27 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
-from app.core.engine.prompt import composed, defuse, in_the_question
 from app.core.engine.protocol import Turn
 from app.core.errors import InputError
+from trainer.rendering import Renderer, Tokenizer
 
 IGNORED = -100
 """The label that the loss leaves out (PyTorch's cross entropy)."""
-
-
-class Tokenizer(Protocol):
-    """What is needed of a transformers tokenizer."""
-
-    all_special_ids: list[int]
-    added_tokens_decoder: dict[int, Any]
-
-    def apply_chat_template(self, messages: Any, *, tokenize: bool, add_generation_prompt: bool) -> Any: ...
-
-    def decode(self, tokens: Any) -> Any: ...
-
-    def __call__(self, text: str, *, add_special_tokens: bool) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -49,23 +35,18 @@ class Labelled:
     left_out: int
 
 
-class _Refused(Exception):
-    """The template raised an error."""
-
-
 class Labeller:
     """Examples of at most `max_length` tokens from conversations, in the words of the tokenizer's chat template."""
 
     def __init__(self, tokenizer: Tokenizer, max_length: int) -> None:
         self._tokenizer, self._max_length = tokenizer, max_length
-        added = {number: token for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+        self._render = Renderer(tokenizer)
         # `all_special_ids` names only those with a role; Llama 3's <|eot_id|> is special without one.
-        self._control = {*tokenizer.all_special_ids, *added}
-        self._control_texts = [str(token) for token in added.values() if str(token)]
+        self._control = {*tokenizer.all_special_ids, *self._render.control}
 
     def __call__(self, messages: Sequence[dict[str, str]]) -> Labelled:
         """Raises InputError for a template with which an answer cannot be learned as it is asked for."""
-        turns = [self._turn(message) for message in messages]
+        turns = [self._render.turn(message["role"], message["content"]) for message in messages]
         done: list[Example] = []
         current: Example | None = None
         answers = [position for position, turn in enumerate(turns) if turn.role == "assistant"]
@@ -81,22 +62,14 @@ class Labeller:
             current = Example(input_ids=[*prompt, *answer], labels=labels)
         return Labelled(tuple(done if current is None else [*done, current]), 0)
 
-    def _turn(self, message: dict[str, str]) -> Turn:
-        text = composed(message["content"])
-        # Listing hundreds of control tokens for each turn would take longer than tokenizing it.
-        if "<" in text or "[" in text:
-            text = defuse(text, self._control_texts)
-        return Turn(message["role"], text)  # type: ignore[arg-type]  # the roles were checked when the file was read
-
     def _prompt_and_answer(self, turns: Sequence[Turn]) -> tuple[list[int], list[int], str]:
         """The tokens that a model is asked with, those that follow up to the end of the answer's turn, their text."""
-        prompt_text = self._rendered(turns[:-1], prompt=True)
-        whole_text = self._rendered(turns, prompt=False)
+        prompt_text = self._render(turns[:-1], answered=False)
+        whole_text = self._render(turns, answered=True)
         if not whole_text.startswith(prompt_text):
             raise InputError(
-                "the chat template is not prefix-stable: rendering an answer changes what stands before it "
-                f"({prompt_text[-40:]!r}), so a model trained with it would never see the prompt it is asked with; "
-                "choose a base with another template."
+                "the chat template is not prefix-stable: rendering an answer changes what stands before it, so a model "
+                "trained with it would never see the prompt it is asked with; choose a base with another template."
             )
         prompt, whole, text = self._tokens(prompt_text), self._tokens(whole_text), whole_text[len(prompt_text) :]
         if whole[: len(prompt)] == prompt:
@@ -105,8 +78,8 @@ class Labeller:
         answer = self._tokens(text)
         if self._tokenizer.decode([*prompt, *answer]) != self._tokenizer.decode(whole):
             raise InputError(
-                f"an answer cannot be told from its prompt, since a token reaches over the boundary: "
-                f"{text[:40]!r}; remove what stands before its first word."
+                "an answer cannot be told from its prompt, since a token reaches over the boundary; remove what stands "
+                "before its first word."
             )
         return prompt, answer, text
 
@@ -114,7 +87,7 @@ class Labeller:
         """The labels of an answer: up to the token that ends the turn. What a template puts after it, such as a line
         break or the end of the text, is not said by the model, which has stopped by then."""
         behind, text = 0, text.rstrip()
-        while end := next((token for token in self._control_texts if text.endswith(token)), None):
+        while end := next((token for token in self._render.control.values() if text.endswith(token)), None):
             behind, text = behind + 1, text.removesuffix(end).rstrip()
         controls = [position for position, token in enumerate(answer, 1) if token in self._control]
         if not 0 < behind <= len(controls):
@@ -124,25 +97,6 @@ class Labeller:
             )
         learned = controls[-behind]
         return [*answer[:learned], *[IGNORED] * (len(answer) - learned)]
-
-    def _rendered(self, turns: Sequence[Turn], *, prompt: bool) -> str:
-        try:
-            return self._render(turns, prompt=prompt)
-        except _Refused as refused:
-            folded = in_the_question(turns)
-            if folded is None:
-                raise InputError(f"the base's chat template refuses a conversation ({refused}).") from refused
-        try:
-            return self._render(folded, prompt=prompt)
-        except _Refused as refused:
-            raise InputError(f"the base's chat template refuses a conversation ({refused}).") from refused
-
-    def _render(self, turns: Sequence[Turn], *, prompt: bool) -> str:
-        messages = [{"role": turn.role, "content": turn.content} for turn in turns]
-        try:
-            return str(self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt))
-        except Exception as error:  # a template is code from outside, and may raise anything
-            raise _Refused(" ".join(str(error).split())[:200]) from error
 
     def _tokens(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -14,8 +14,6 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, cast
 
-from app.core.engine.prompt import composed, defuse, in_the_question
-from app.core.engine.protocol import Turn
 from app.core.errors import InputError
 from evaluation.runs.backend import AnswerScore, Backend, Question, Refused, Scored
 from evaluation.runs.request import Prepared, Request, prepare
@@ -23,6 +21,7 @@ from evaluation.runs.ways import Asked, way
 from evaluation.statistics import wilson
 from trainer.config import TrainingConfig
 from trainer.records import Evaluation
+from trainer.rendering import Renderer
 from trainer.running.measuring import Processes
 
 Tokens = tuple[int, ...]
@@ -60,13 +59,11 @@ def read_sample(config: TrainingConfig) -> Prepared | None:
 
 def sample(prepared: Prepared, tokenizer: Any) -> Sample:
     """Raises InputError if the base's chat template cannot put the questions."""
-    if not tokenizer.chat_template:
-        raise InputError("the base has no chat template, so no questions can be put to it; leave out evaluation_task.")
+    renderer = Renderer(tokenizer)
     scoring = way(prepared.settings, prepared.wording)
     asked = tuple(scoring.asked(item) for item in prepared.items)
-    control = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
     questions = dict.fromkeys(question for one in asked for question in one.questions)
-    return Sample(prepared, asked, {question: _encoded(question, tokenizer, control) for question in questions})
+    return Sample(prepared, asked, {question: _encoded(question, tokenizer, renderer) for question in questions})
 
 
 def ask(
@@ -91,27 +88,13 @@ def ask(
     )
 
 
-def _encoded(question: Question, tokenizer: Any, control: Sequence[str]) -> tuple[Tokens, tuple[Tokens, ...]]:
-    turns = [Turn(turn.role, defuse(composed(turn.content), control)) for turn in question.prompt.messages]
-    text = _rendered(turns, tokenizer)
+def _encoded(question: Question, tokenizer: Any, renderer: Renderer) -> tuple[Tokens, tuple[Tokens, ...]]:
+    text = renderer([renderer.turn(turn.role, turn.content) for turn in question.prompt.messages], answered=False)
 
     def tokens(text: str) -> Tokens:
         return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
 
     return tokens(text), tuple(tokens(text + answer) for answer in question.answers)
-
-
-def _rendered(turns: Sequence[Turn], tokenizer: Any) -> str:
-    def render(turns: Sequence[Turn]) -> str:
-        messages = [{"role": turn.role, "content": turn.content} for turn in turns]
-        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
-
-    try:
-        return render(turns)
-    except Exception as error:  # a template is code from outside, and may raise anything
-        if (folded := in_the_question(turns)) is not None:
-            return render(folded)
-        raise InputError(f"the base's chat template refuses a question ({type(error).__name__}).") from error
 
 
 Place = tuple[Tokens, int, int]

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.core.errors import InputError, MachineError
+from app.core.errors import MachineError
 from trainer.batches import Collator, Row
 from trainer.checkpoints import Progress, checkpoint_name
 from trainer.config import TrainingConfig
 from trainer.letters import Sample
+from trainer.planning.disk import space
 from trainer.running.conductor import Conductor
 from trainer.running.energy import Meter, find_counters
 from trainer.running.failures import Interrupted
@@ -38,6 +39,8 @@ def quiet_libraries() -> None:
     transformers_logging.disable_progress_bar()
     # PEFT asks transformers for it by its earlier name.
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+    # Of a vocabulary that added_tokens made grow.
+    warnings.filterwarnings("ignore", "Setting `save_embedding_layers` to `True`", UserWarning)
 
 
 def seed_everything(config: TrainingConfig) -> None:
@@ -54,14 +57,6 @@ def seed_everything(config: TrainingConfig) -> None:
     torch.backends.cudnn.deterministic = config.deterministic
     torch.backends.cudnn.benchmark = False
     set_seed(config.seed)
-
-
-def check_checkpoint(folder: Path) -> list[Path]:
-    """The weight files of a local checkpoint. Raises InputError if `folder` is none."""
-    weights = sorted(folder.glob("*.safetensors"))
-    if not (folder / "config.json").is_file() or not weights:
-        raise InputError(f"{folder} is no checkpoint: it needs a config.json and .safetensors files.")
-    return weights
 
 
 @dataclass(frozen=True)
@@ -81,7 +76,7 @@ class Job:
     similar_lengths: bool = False
     """Batches of rows of similar length waste less on padding."""
     tokenizer: Any = None
-    """To be written beside the weights; None for an adapter, which uses its base's."""
+    """To be written beside the weights; None for an adapter that uses its base's."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +106,7 @@ def train(job: Job, run: Run) -> Outcome:
         step = int(trainer.state.global_step)
         if conductor.interrupted:
             raise Interrupted(f"interrupted at step {step} of {trainer.state.max_steps}; {run.saved()}.")
+    job.model.config.use_cache = True  # the Trainer turned it off; who loads the result generates with it
     best = conductor.best_step
     if best is not None and best != step:
         _write(trainer, job, run, run.result / "last")
@@ -146,12 +142,11 @@ _STATE_BYTES = {"adamw": 8, "adamw_bf16": 4}
 
 
 def _check_space(job: Job, run: Run) -> None:
-    """Raises MachineError if not even two checkpoints, or the result, find room: better now than after hours."""
+    """Raises MachineError if the checkpoints and the result find no room: better now than after hours."""
     trained = [weight for weight in job.model.parameters() if weight.requires_grad]
-    needed = sum(weight.numel() * weight.element_size() for weight in trained)
-    if job.config.save_every or job.held_back:
-        state = _STATE_BYTES.get(job.config.optimizer, 2)
-        needed = 2 * (needed + state * sum(weight.numel() for weight in trained))
+    result = sum(weight.numel() * weight.element_size() for weight in trained)
+    state = _STATE_BYTES.get(job.config.optimizer, 2) * sum(weight.numel() for weight in trained)
+    needed = space(job.config, result, state).peak
     free = shutil.disk_usage(run.folder).free
     if free < needed:
         raise MachineError(

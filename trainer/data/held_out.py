@@ -10,6 +10,7 @@ import msgspec
 
 from app.core.errors import InputError
 from evaluation.leakage.forms import compact, folded
+from trainer.data.lines import Undecodable, numbered_lines
 
 _WINDOW = 8
 _STRIDE = 8
@@ -25,22 +26,25 @@ class HeldOut(msgspec.Struct, frozen=True):
 
 
 def read_held_out(paths: Sequence[Path]) -> list[HeldOut]:
-    """Raises InputError that names the file and line at fault, a question without a letter or digit included."""
+    """Raises InputError that names the file and line at fault: a question without a letter or digit included, and a
+    file without a question, since a check that looks for nothing finds nothing."""
     return [item for path in paths for item in _read(path)]
 
 
 def _read(path: Path) -> list[HeldOut]:
     items = []
-    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
-        if not line.strip():
-            continue
+    for number, line in numbered_lines(path):
+        if isinstance(line, Undecodable):
+            raise InputError(f"{path}, line {number}: {line}.")
         try:
             item = msgspec.json.decode(line, type=HeldOut)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise InputError(f"{path}, line {number}: {error}.") from error
         if not form_of(item.question):
             raise InputError(f"{path}, line {number}: the question is empty.")
         items.append(item)
+    if not items:
+        raise InputError(f"{path}: there is no question in it.")
     return items
 
 

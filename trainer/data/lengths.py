@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
@@ -14,7 +13,7 @@ import msgspec
 from app.core.errors import InputError
 from trainer.config import MfptConfig, MpeftConfig, TrainingConfig
 from trainer.data.documents import Document, Record, as_messages
-from trainer.data.tokens import rendered, tokens_of
+from trainer.data.tokens import DocumentTokens
 
 MOST_CHARACTERS = 16_000_000
 """Of records that are tokenized; of more, so many drawn with the seed, which takes less than a minute."""
@@ -129,19 +128,22 @@ def _block_length(config: TrainingConfig) -> int:
 
 
 def base_tokenizer(config: TrainingConfig) -> Any:
-    """That of the base; None if there is none yet. Raises InputError for one that cannot be read."""
-    base = config.base if isinstance(config, MfptConfig | MpeftConfig) else None
-    if base is None or not Path(base).is_dir():
-        return None
+    """That of the base, with the tokens that the recipe adds; None if there is none yet.
+
+    Raises InputError for one that cannot be read.
+    """
+    from trainer.added_tokens import add_tokens
+    from trainer.base import has_tokenizer, load_tokenizer
     from trainer.loop import quiet_libraries
 
+    base = config.base if isinstance(config, MfptConfig | MpeftConfig) else None
+    if base is None or not has_tokenizer(base):
+        return None
     quiet_libraries()
-    from transformers import AutoTokenizer
-
-    try:
-        return AutoTokenizer.from_pretrained(base, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise InputError(f"the tokenizer of {base} cannot be read: {' '.join(str(error).split())[:200]}") from error
+    tokenizer = load_tokenizer(base)
+    if isinstance(config, MpeftConfig):
+        add_tokens(tokenizer, config.added_tokens)
+    return tokenizer
 
 
 def _labelled(records: Sequence[Record], tokenizer: Any, limit: int, refused: list[str]) -> Iterator[_Measured]:
@@ -165,21 +167,22 @@ def _labelled(records: Sequence[Record], tokenizer: Any, limit: int, refused: li
 
 
 def _tokenized(records: Sequence[Record], tokenizer: Any, limit: int, refused: list[str]) -> Iterator[_Measured]:
-    marks = len(tokens_of(Document(text=""), tokenizer))
+    tokens_of = DocumentTokens(tokenizer)
+    marks = len(tokens_of(Document(text="")))
     for start in range(0, len(records), _BATCH):
-        texts = list(_texts(records[start : start + _BATCH], tokenizer, refused))
+        texts = list(_texts(records[start : start + _BATCH], tokens_of, refused))
         if texts:
             for tokens in tokenizer(texts, add_special_tokens=False)["input_ids"]:
                 length = len(tokens) + marks
                 yield _Measured(length, length <= limit)
 
 
-def _texts(records: Sequence[Record], tokenizer: Any, refused: list[str]) -> Iterator[str]:
+def _texts(records: Sequence[Record], tokens_of: DocumentTokens, refused: list[str]) -> Iterator[str]:
     for record in records:
         if record.document.text is not None:
             yield record.document.text
             continue
         try:
-            yield rendered(record.document, tokenizer)
+            yield tokens_of.rendered(record.document)
         except InputError as error:
             refused.append(f"{record.place}: {error}")

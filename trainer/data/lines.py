@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import re
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 from app.core.errors import InputError
+from trainer.data.encodings import Encoding, escaped, marked, recognised
 
 MAX_LINE = 64 * 1024 * 1024
 """Bytes of a line, and of a file that is one document."""
 
 _BOM = b"\xef\xbb\xbf"
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_ISO_2022 = (b"\x1b$B", b"\x1b$@", b"\x1b(J")
 _SAMPLE = 1 << 20
-_NAMES = {"cp932": "Shift_JIS", "euc_jp": "EUC-JP"}
-_ICONV = {"Shift_JIS": "CP932", "EUC-JP": "EUC-JP", "ISO-2022-JP": "ISO-2022-JP", "UTF-16": "UTF-16"}
-_USUAL = re.compile("[ぁ-んァ-ヶー一-龠、。]")
-_UNUSUAL = re.compile("[｡-ﾟ\ue000-\uf8ff]")
+_NUL = "holds NUL characters, which no text does"
 
 OnBytes = Callable[[int], None]
 
@@ -28,50 +24,72 @@ class Undecodable(ValueError):
     """A line that is no text. The message is the end of a sentence."""
 
 
-def numbered_lines(path: Path, on_bytes: OnBytes) -> Iterator[tuple[int, str | Undecodable]]:
+class Unreadable(InputError):
+    """A file of which nothing can be read."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(f"{path} {what}.")
+        self.path, self.what = path, what
+
+
+def numbered_lines(path: Path, on_bytes: OnBytes = lambda _: None) -> Iterator[tuple[int, str | Undecodable]]:
     """(number from 1, line without its end) of every line that is not blank.
 
-    `on_bytes` is told how many bytes each step read. Raises InputError for a file in another encoding.
+    `on_bytes` is told how many bytes each step read. Raises Unreadable for a file in another encoding.
     """
     with path.open("rb") as file:
-        _refuse_known_encodings(path, file)
+        _refuse(path, marked(file.peek(4)[:4]))
+        looked: str | None = None
         for number, line in _bounded(file, on_bytes):
             if line is None:
                 yield number, Undecodable(f"it is longer than {MAX_LINE // 2**20} MiB")
                 continue
-            if any(mark in line for mark in _ISO_2022):
-                raise _refusal(path, "ISO-2022-JP")
-            try:
-                text = line.decode()
-            except UnicodeDecodeError:
-                if name := _encoding(path):
-                    raise _refusal(path, name) from None
-                yield number, Undecodable("it is not UTF-8 text")
-                continue
+            _refuse(path, escaped(line))
+            text = _utf8(line)
+            if text is None:
+                if looked is None:  # once: every line of such a file may be broken
+                    looked = _looked_at(path, file.tell() - len(line))
+                yield number, Undecodable(f"it {_NUL if 0 in line else looked}")
             # Not `splitlines`: it also cuts at characters such as U+2028, which JSON allows inside a string.
-            if text and not text.isspace():
+            elif text and not text.isspace():
                 yield number, text.removesuffix("\n").removesuffix("\r")
 
 
-def whole_text(path: Path, on_bytes: OnBytes) -> str:
-    """All of a file. Raises InputError for one that is too large, or not UTF-8 text."""
+def whole_text(path: Path, on_bytes: OnBytes = lambda _: None) -> str:
+    """All of a file. Raises Unreadable for one that is too large, or not UTF-8 text."""
     size = path.stat().st_size
     if size > MAX_LINE:
-        raise InputError(
-            f"{path} has {size / 2**20:,.0f} MiB, more than one document can have ({MAX_LINE // 2**20} MiB); "
-            "cut it into several files."
+        raise Unreadable(
+            path,
+            f"has {size / 2**20:,.0f} MiB, more than one document can have ({MAX_LINE // 2**20} MiB); cut it into "
+            "several files",
         )
     data = path.read_bytes()
     on_bytes(size)
-    if data.startswith(_UTF16):
-        raise _refusal(path, "UTF-16")
-    if any(mark in data for mark in _ISO_2022):
-        raise _refusal(path, "ISO-2022-JP")
+    return decoded(path, data).replace("\r\n", "\n")
+
+
+def decoded(path: Path, data: bytes) -> str:
+    """`data`, which is the whole of the file, without a byte order mark. Raises Unreadable if it is not UTF-8 text."""
+    _refuse(path, marked(data) or escaped(data))
+    data = data.removeprefix(_BOM)
     try:
-        return data.removeprefix(_BOM).decode().replace("\r\n", "\n")
+        text = data.decode()
+        at = data.find(0)
+    except UnicodeDecodeError as error:
+        at = error.start
+    if at >= 0:
+        looked = _looked_at(path, data.rfind(b"\n", 0, at) + 1)
+        raise Unreadable(path, _NUL if data[at] == 0 else looked)
+    return text
+
+
+def _utf8(line: bytes) -> str | None:
+    """A NUL is no text either: UTF-16 without a mark is full of them, and otherwise valid UTF-8 where it is English."""
+    try:
+        return None if 0 in line else line.decode()
     except UnicodeDecodeError:
-        name = _encoding(path)
-        raise (_refusal(path, name) if name else InputError(f"{path} is not UTF-8 text.")) from None
+        return None
 
 
 def _bounded(file: IO[bytes], on_bytes: OnBytes) -> Iterator[tuple[int, bytes | None]]:
@@ -91,35 +109,40 @@ def _bounded(file: IO[bytes], on_bytes: OnBytes) -> Iterator[tuple[int, bytes | 
         yield number, None
 
 
-def _refuse_known_encodings(path: Path, file: IO[bytes]) -> None:
-    if file.peek(2)[:2] in _UTF16:  # type: ignore[attr-defined]  # a BufferedReader
-        raise _refusal(path, "UTF-16")
+def _looked_at(path: Path, at: int) -> str:
+    """What is to be said of a line that begins at byte `at` and is no text, as the end of a sentence.
 
-
-def _encoding(path: Path) -> str | None:
-    """The Japanese encoding that the beginning of a file is surely written in; None where it is none of them.
-
-    Bytes of one encoding often decode in another one too; there they give half-width kana and private characters.
+    Raises Unreadable where the whole file is surely in another encoding.
     """
+    sample, cut = _sample(path, at)
+    found = recognised(sample, cut=cut)
+    if found and found.sure:
+        _refuse(path, found)
+    if found:
+        return f"is not UTF-8 text; perhaps {found.name} (iconv -f {found.iconv} -t UTF-8)"
+    return "is not UTF-8 text"
+
+
+def _sample(path: Path, at: int) -> tuple[bytes, bool]:
+    """The file's beginning, with what stands from `at` on if that is not in it; and whether the file goes on."""
     with path.open("rb") as file:
         sample = file.read(_SAMPLE)
-    # A file that is UTF-8 but for a few broken bytes would also decode as Shift_JIS.
-    if sum(map(len, re.findall(rb"(?:[\xe3-\xe9][\x80-\xbf]{2})+", sample))) > len(sample) / 4:
-        return None
-    best: tuple[float, str] | None = None
-    for codec, name in _NAMES.items():
-        try:
-            text = sample[: sample.rfind(b"\n") + 1 or None].decode(codec)
-        except UnicodeDecodeError:
-            continue
-        usual, unusual = len(_USUAL.findall(text)), len(_UNUSUAL.findall(text))
-        if usual > unusual:
-            best = max(best or (0.0, ""), ((usual - unusual) / len(text), name))
-    return best[1] if best else None
+        if at >= len(sample):
+            file.seek(at)
+            sample = sample[: sample.rfind(b"\n") + 1] + file.read(_SAMPLE)
+        return sample, bool(file.read(1))
 
 
-def _refusal(path: Path, encoding: str) -> InputError:
-    return InputError(
-        f"{path} is written in {encoding}, and only UTF-8 is read; convert it first, "
-        f"for example with: iconv -f {_ICONV[encoding]} -t UTF-8 {path.name} > new-{path.name}"
-    )
+def _refuse(path: Path, encoding: Encoding | None) -> None:
+    if encoding:
+        raise Unreadable(
+            path,
+            f"is written in {encoding.name}, and only UTF-8 is read; convert it first, for example with: "
+            f"{_conversion(path, encoding)}",
+        )
+
+
+def _conversion(path: Path, encoding: Encoding) -> str:
+    """The original stays, under a name that no folder of data is read for."""
+    name, old = shlex.quote(str(path)), shlex.quote(f"{path}.old")
+    return f"mv {name} {old} && iconv -f {encoding.iconv} -t UTF-8 {old} > {name}"

@@ -15,7 +15,7 @@ from trainer.data.items import ItemWords
 from trainer.data.leakage import Leakage, search
 from trainer.data.lines import OnBytes
 from trainer.data.mixture import Mixture, mix, text_amount
-from trainer.data.reading import Reading, Source, read_records, sources
+from trainer.data.reading import Reading, Source, passed_over, read_records, sources
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,15 @@ class Loaded:
     """Records of a configuration's files after cleaning, and what was met on the way."""
 
     files: list[Source]
+    passed_over: list[Path]
+    """Files in folders that are of no kind that can be read."""
     records: list[Record]
     reading: Reading
     cleaned: Cleaned = field(default_factory=Cleaned)
 
     def counts(self) -> dict[str, int]:
         """What is not nothing of what was left out or changed."""
-        left_out = {"left_out": self.reading.left_out.total()}
+        left_out = {"files_passed_over": len(self.passed_over), "left_out": self.reading.left_out.total()}
         return {name: count for name, count in (left_out | asdict(self.cleaned)).items() if count}
 
 
@@ -83,7 +85,7 @@ def read(config: TrainingConfig, on_bytes: OnBytes = lambda _: None) -> Loaded:
     reading = Reading(answered=tuning, whole_files=cleaning.join_lines, words=words, on_bytes=on_bytes)
     counts = Cleaned()
     records = clean(read_records(files, reading), cleaning, counts)
-    return Loaded(files, records, reading, counts)
+    return Loaded(files, passed_over(config.data), records, reading, counts)
 
 
 def searched(records: list[Record], config: TrainingConfig) -> Leakage:

@@ -26,7 +26,7 @@ class Mixture:
     records: list[Record]
     """Of one epoch; a record that is read twice stands in it twice."""
     repeated: dict[Language, float]
-    """How often balancing made an epoch read the records of each language; empty without balancing."""
+    """How often balancing makes an epoch read each language, by the amount of it; empty without balancing."""
 
 
 def mix(
@@ -72,13 +72,28 @@ def _balanced(records: Sequence[Record], amount: Callable[[Record], int], seed: 
                 "such data."
             )
     most = max(sums.values())
-    repeated = {language: most / sums[language] for language in languages}
-    more = [
-        record
-        for language in languages
-        for record in _repeated(groups[language], repeated[language] - 1, Random(f"{seed} balance {language}"))
-    ]
+    more: list[Record] = []
+    repeated: dict[Language, float] = {}
+    for language in languages:
+        own = groups[language]
+        whole, missing = divmod(most - sums[language], sums[language])
+        drawn = _amounting_to(own, missing, amount, Random(f"{seed} balance {language}"))
+        more += [*own * whole, *drawn]
+        repeated[language] = 1 + whole + sum(map(amount, drawn)) / sums[language]
     return Mixture([*records, *more], repeated)
+
+
+def _amounting_to(
+    records: Sequence[Record], wanted: int, amount: Callable[[Record], int], chance: Random
+) -> list[Record]:
+    """Some of them, each once, drawn until what is wanted is there; none that would lead further away from it."""
+    drawn = []
+    for number in chance.sample(range(len(records)), len(records)):
+        size = amount(records[number])
+        if size < 2 * wanted:
+            drawn.append(number)
+            wanted -= size
+    return [records[number] for number in sorted(drawn)]
 
 
 def _repeated(records: Sequence[Record], times: float, chance: Random) -> list[Record]:

@@ -11,8 +11,8 @@ training: K. Lee et al., arXiv 2107.06499.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from evaluation.leakage.forms import SEPARATOR, Hasher, Shaper, folded
@@ -33,19 +33,20 @@ _ATTEMPTS = 64
 _BATCH = 1 << 18  # characters that are hashed together
 _MOST_COMPARED = 8
 """Kept documents of one band that a further one is compared with: what thousands share is a form, not a text."""
-_REMEMBERED = 512
+_REMEMBERED = 4 << 20  # shingles of kept texts: 32 MiB
 _SEED = 0x1A70
 
 
 def near_duplicates(texts: Sequence[str]) -> dict[int, int]:
     """Of each text that is nearly an earlier one: the number of that one, which is not itself in the answer.
 
-    Texts without a letter or digit are never the same. Memory: 160 bytes a text besides the texts.
+    Texts without a letter or digit are never the same. Memory besides the texts: 160 bytes each, about 64 MiB, and 25
+    bytes a character of the longest one.
     """
     shingler = _Shingler()
     bands = shingler.bands(texts)
     shared = _shared(bands)
-    shingles = lru_cache(_REMEMBERED)(lambda number: shingler.shingles(texts[number]))
+    shingles = _Remembered(lambda number: shingler.shingles(texts[number]))
     found: dict[int, int] = {}
     kept: dict[tuple[int, int], list[int]] = defaultdict(list)
     for number, keys in sorted(shared.items()):
@@ -60,6 +61,25 @@ def near_duplicates(texts: Sequence[str]) -> dict[int, int]:
     return found
 
 
+class _Remembered:
+    """The shingles of the texts that were looked at last: of many short ones, or of few books."""
+
+    def __init__(self, make: Callable[[int], Array]) -> None:
+        self._make = make
+        self._kept: dict[int, Array] = {}
+        self._size = 0
+
+    def __call__(self, number: int) -> Array:
+        found = self._kept.pop(number, None)
+        if found is None:
+            found = self._make(number)
+            self._size += len(found)
+        self._kept[number] = found
+        while self._size > _REMEMBERED and len(self._kept) > 1:
+            self._size -= len(self._kept.pop(next(iter(self._kept))))
+        return found
+
+
 def _similar(one: Array, other: Array) -> bool:
     # The index is at most the ratio of the sizes.
     if min(len(one), len(other)) < SIMILAR * max(len(one), len(other)):
@@ -68,10 +88,15 @@ def _similar(one: Array, other: Array) -> bool:
 
 
 def _jaccard(one: Array, other: Array) -> float:
+    """Of two ascending arrays, neither of them empty."""
     import numpy as np
 
-    common = len(np.intersect1d(one, other, assume_unique=True))
-    return common / max(1, len(one) + len(other) - common)
+    common = 0
+    for at in range(0, len(one), _BATCH):
+        part = one[at : at + _BATCH]
+        places = np.minimum(np.searchsorted(other, part), len(other) - 1)
+        common += int((other[places] == part).sum())
+    return common / (len(one) + len(other) - common)
 
 
 def _shared(bands: Array) -> dict[int, list[tuple[int, int]]]:
@@ -100,29 +125,20 @@ class _Shingler:
         """Their hashes, each once, ascending."""
         import numpy as np
 
-        hashes, _ = self._hashes([folded(text)])
-        return np.unique(hashes)
+        hashes: Array = np.concatenate([self._hashed([piece])[0] for piece in _pieces(folded(text))])
+        hashes.sort()  # in place, which `unique` does not
+        own: Array = hashes[np.append(True, hashes[1:] != hashes[:-1])[: len(hashes)]]
+        return own
 
     def bands(self, texts: Iterable[str]) -> Array:
         """A row of BANDS hashes (uint64) for each text; 0 for one without shingles."""
         import numpy as np
 
-        rows = [self._bands(*self._hashes(batch), len(batch)) for batch in _batches(map(folded, texts))]
+        rows = [self._bands(batch) for batch in _batches(map(folded, texts))]
         return np.concatenate(rows) if rows else np.zeros((0, BANDS), np.uint64)
 
-    def _hashes(self, batch: Sequence[str]) -> tuple[Array, Array]:
-        """The hash of every shingle, and the number in the batch of the text that it is of; shorter texts have one."""
-        import numpy as np
-
-        if len(batch) > 1 or len(batch[0]) <= _BATCH:
-            return self._hashed(batch)
-        # A very long text in pieces: the few shingles across their seams do not matter, memory does.
-        text = batch[0]
-        pieces = [self._hashed([text[at : at + _BATCH]])[0] for at in range(0, len(text), _BATCH)]
-        hashes = np.concatenate(pieces)
-        return hashes, np.zeros(len(hashes), np.int64)
-
     def _hashed(self, batch: Sequence[str]) -> tuple[Array, Array]:
+        """The hash of every shingle, and the number in the batch of the text that it is of; shorter texts have one."""
         import numpy as np
 
         form = self._shaper.form(SEPARATOR.join(batch))
@@ -138,12 +154,16 @@ class _Shingler:
         hashes = self._hasher.of(self._hasher.sums(codes), starts[first], starts[last])
         return _mixed(hashes), owners
 
-    def _bands(self, hashes: Array, owners: Array, count: int) -> Array:
+    def _bands(self, batch: Sequence[str]) -> Array:
         import numpy as np
 
-        sketches = self._dense(_sketches(hashes, owners, count)).astype(np.uint64).reshape(count, BANDS, ROWS)
+        count = len(batch)
+        # A text of more than a batch is one by itself; the least value of its bins is that of its pieces.
+        pieces = [batch] if count > 1 else ([piece] for piece in _pieces(batch[0]))
+        original = reduce(np.minimum, (_sketches(*self._hashed(piece), count) for piece in pieces))
+        sketches = self._dense(original).astype(np.uint64).reshape(count, BANDS, ROWS)
         bands = _mixed((sketches * self._factors).sum(axis=2, dtype=np.uint64)) | np.uint64(1)
-        bands[np.bincount(owners, minlength=count) == 0] = 0
+        bands[(original == _EMPTY).all(axis=1)] = 0
         return bands
 
     def _dense(self, sketches: Array) -> Array:
@@ -162,6 +182,11 @@ class _Shingler:
         dense = sketches.copy()
         dense[rows] = filled
         return dense
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Of a very long text: the few shingles across their seams do not matter, memory does."""
+    yield from (text[at : at + _BATCH] for at in range(0, max(1, len(text)), _BATCH))
 
 
 def _sketches(hashes: Array, owners: Array, count: int) -> Array:

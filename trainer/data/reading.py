@@ -6,6 +6,7 @@ one, since both are documents as they are.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,21 +16,22 @@ from typing import Any, Literal
 import msgspec
 
 from app.core.errors import InputError
-from trainer.data.documents import Document, Format, Record
-from trainer.data.formats import FaultKind, LeftOut, Unusable, converted, detected
+from trainer.data.documents import Document, Format, Record, Unit
+from trainer.data.faults import Fault, refusal
+from trainer.data.formats import EMPTY, FaultKind, LeftOut, Unusable, converted, detected
 from trainer.data.items import ItemWords
-from trainer.data.lines import OnBytes, Undecodable, numbered_lines, whole_text
+from trainer.data.lines import OnBytes, Undecodable, Unreadable, decoded, numbered_lines, whole_text
 
 MAX_JSON = 512 * 1024 * 1024
 """Bytes of a file that is one JSON array and has to be held at once."""
 MOST_NAMED = 1000
-"""Faults that are kept with file and line; all of them are counted."""
+"""Records at fault that are kept with file and line; all of them are counted."""
 
 LINES, PLAIN, MARKDOWN, ARRAY = (".jsonl", ".ndjson"), (".txt", ".text"), (".md", ".markdown"), (".json",)
 SUFFIXES = (*LINES, *ARRAY, *PLAIN, *MARKDOWN)
 
-_NAMED_IN_AN_ERROR = 3
 _TOGETHER: frozenset[Format] = frozenset({"text", "messages"})
+_BYTE = re.compile(r" \(byte (\d+)\)$")
 
 
 @dataclass(frozen=True)
@@ -40,19 +42,6 @@ class Source:
     format: Format | Literal["auto"] = "auto"
     number: int = 0
     """Its place in the configuration's `data`; files of one folder have the same."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Why a record cannot be trained on."""
-
-    kind: FaultKind
-    file: str
-    line: int
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.file}, line {self.line}: {self.what}"
 
 
 @dataclass
@@ -74,41 +63,23 @@ class Reading:
     """Sound records that are not trained on, by the reason."""
     faulty: Counter[FaultKind] = field(default_factory=Counter)
     faults: list[Fault] = field(default_factory=list)
-    """The first of them."""
+    """All files, and the first of the records."""
 
-    def fault(self, kind: FaultKind, path: Path, line: int, what: str) -> None:
+    def fault(self, kind: FaultKind, path: Path, line: int, what: str, unit: Unit = "line") -> None:
         self.faulty[kind] += 1
-        if len(self.faults) < MOST_NAMED:
-            self.faults.append(Fault(kind, str(path), line, what))
+        if kind == "unreadable" or self._records_at_fault() <= MOST_NAMED:
+            self.faults.append(Fault(kind, str(path), line, what, unit))
 
     def refusal(self) -> InputError | None:
         """What to say if there was any fault: the first few, and how many there are."""
-        count = self.faulty.total()
-        if not count:
-            return None
-        if count == 1:
-            return InputError(f"{self.faults[0]}; mend or remove this record.")
-        reasons: dict[tuple[str, str], list[int]] = {}
-        for fault in self.faults:
-            reasons.setdefault((fault.file, fault.what), []).append(fault.line)
-        first = list(reasons.items())[:_NAMED_IN_AN_ERROR]
-        named = [f"{file}, {_lines_named(lines)}: {what}" for (file, what), lines in first]
-        more = "" if len(first) == len(reasons) else "; and others"
-        return InputError(
-            f"{count:,} of {self.records:,} records cannot be used: {'; '.join(named)}{more}; mend or remove them "
-            "(inro-train check-data lists them)."
-        )
+        return refusal(self.faults, self._records_at_fault(), self.records)
 
-
-def _lines_named(lines: Sequence[int]) -> str:
-    if len(lines) == 1:
-        return f"line {lines[0]}"
-    more = f" and {len(lines) - _NAMED_IN_AN_ERROR:,} more" if len(lines) > _NAMED_IN_AN_ERROR else ""
-    return f"lines {', '.join(map(str, lines[:_NAMED_IN_AN_ERROR]))}{more}"
+    def _records_at_fault(self) -> int:
+        return self.faulty.total() - self.faulty["unreadable"]
 
 
 def sources(data: Sequence[str], formats: Sequence[str] = ()) -> list[Source]:
-    """The files of a configuration; a folder stands for all files in it that can be read, by name.
+    """The files of a configuration; a folder stands for all files in it that can be read, by name (see `passed_over`).
 
     Raises InputError for a kind of file that cannot be read, and for a folder without any.
     """
@@ -119,7 +90,7 @@ def sources(data: Sequence[str], formats: Sequence[str] = ()) -> list[Source]:
         if not path.is_dir():
             found.append(Source(path, kind, number))
             continue
-        inside = sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and _is_seen(one, path))
+        inside = [one for one in _seen(path) if _can_be_read(one)]
         if not inside:
             raise InputError(f"the folder {path} holds no file that can be read ({', '.join(SUFFIXES)}).")
         found += [Source(one, kind, number) for one in inside]
@@ -128,33 +99,46 @@ def sources(data: Sequence[str], formats: Sequence[str] = ()) -> list[Source]:
     return found
 
 
-def _is_seen(path: Path, folder: Path) -> bool:
-    return path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+def passed_over(data: Sequence[str]) -> list[Path]:
+    """The files in folders of a configuration that are of no kind that can be read; hidden ones aside."""
+    return [one for name in data if Path(name).is_dir() for one in _seen(Path(name)) if not _can_be_read(one)]
+
+
+def _seen(folder: Path) -> list[Path]:
+    inside = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in inside if not any(one.startswith(".") for one in path.relative_to(folder).parts))
+
+
+def _can_be_read(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES
 
 
 def _check_kind(source: Source) -> None:
     suffix = source.path.suffix.lower()
-    if suffix not in SUFFIXES:
+    if not _can_be_read(source.path):
         raise InputError(f"{source.path} is of no kind that can be read: it must be one of {', '.join(SUFFIXES)}.")
     if suffix in (*PLAIN, *MARKDOWN) and source.format not in ("auto", "text"):
         raise InputError(f"{source.path} is plain text and cannot have the format {source.format}; write it as .jsonl.")
 
 
 def read_records(files: Iterable[Source], reading: Reading) -> Iterator[Record]:
-    """Every usable record, in order; `reading` notes those that are not, for the caller to refuse.
-
-    Raises InputError for a file that cannot be read at all.
-    """
+    """Every usable record, in order; `reading` notes those that are not, and files, for the caller to refuse."""
     for source in files:
-        suffix = source.path.suffix.lower()
-        counts = reading.formats.setdefault(str(source.path), Counter())
-        if suffix in LINES:
-            yield from _parsed(source, _json_lines(source.path, reading), reading, counts)
-        elif suffix in ARRAY:
-            yield from _parsed(source, _json_array(source.path, reading), reading, counts)
-        else:
-            whole = suffix in MARKDOWN or reading.whole_files
-            yield from _plain(source, whole, reading, counts)
+        try:
+            yield from _read(source, reading)
+        except Unreadable as error:
+            reading.fault("unreadable", source.path, 0, error.what)
+
+
+def _read(source: Source, reading: Reading) -> Iterator[Record]:
+    suffix = source.path.suffix.lower()
+    counts = reading.formats.setdefault(str(source.path), Counter())
+    if suffix in (*PLAIN, *MARKDOWN):
+        yield from _plain(source, suffix in MARKDOWN or reading.whole_files, reading, counts)
+    elif suffix in ARRAY and _is_array(source.path):
+        yield from _parsed(source, "record", _json_array(source.path, reading), reading, counts)
+    else:
+        yield from _parsed(source, "line", _json_lines(source.path, reading), reading, counts)
 
 
 def read_documents(paths: Sequence[Path]) -> list[Document]:
@@ -170,8 +154,8 @@ def read_conversations(paths: Sequence[Path]) -> list[Document]:
 def _strict(paths: Sequence[Path], reading: Reading) -> list[Document]:
     files = sources([str(path) for path in paths])
     documents = [record.document for record in read_records(files, reading)]
-    if refusal := reading.refusal():
-        raise refusal
+    if refused := reading.refusal():
+        raise refused
     if not documents:
         raise InputError(f"{', '.join(map(str, paths))}: there is no document in it.")
     return documents
@@ -190,46 +174,55 @@ def _decoded(decode: Callable[[str], Any], text: str) -> Any:
         return Unusable(f"it is no JSON ({error})")
 
 
-def _json_array(path: Path, reading: Reading) -> Iterator[tuple[int, Any]]:
-    """One array of records, as Alpaca's own file is; lines, where a file of that name holds them."""
-    if path.stat().st_size > MAX_JSON:
-        raise InputError(f"{path} is larger than {MAX_JSON // 2**20} MiB; write it as .jsonl, one record a line.")
+def _is_array(path: Path) -> bool:
+    """Whether it is one array of records, as Alpaca's own file is, and not lines under that name."""
     with path.open("rb") as file:
-        start = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    if start != b"[":
-        yield from _json_lines(path, reading)
-        return
+        return file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
+
+
+def _json_array(path: Path, reading: Reading) -> Iterator[tuple[int, Any]]:
+    if path.stat().st_size > MAX_JSON:
+        raise Unreadable(path, f"is larger than {MAX_JSON // 2**20} MiB; write it as .jsonl, one record a line")
     data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    reading.on_bytes(len(data))
     try:
         values = msgspec.json.decode(data, type=list[Any])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{path} begins as an array of JSON, but is none: {error}.") from error
-    reading.on_bytes(len(data))
+        decoded(path, data)  # which names another encoding
+        raise Unreadable(path, f"begins as an array of JSON, but is none: {_placed(str(error), data)}") from error
     yield from enumerate(values, 1)
 
 
+def _placed(what: str, data: bytes) -> str:
+    """The sentence of a decoder with the line instead of the byte."""
+    if match := _BYTE.search(what):
+        line = data.count(b"\n", 0, int(match[1])) + 1
+        return f"{what[: match.start()]} (line {line})"
+    return what
+
+
 def _parsed(
-    source: Source, values: Iterable[tuple[int, Any]], reading: Reading, counts: Counter[str]
+    source: Source, unit: Unit, values: Iterable[tuple[int, Any]], reading: Reading, counts: Counter[str]
 ) -> Iterator[Record]:
-    first: tuple[Format, int] | None = None
-    for line, value in values:
+    first: tuple[Format, str] | None = None
+    for number, value in values:
         reading.records += 1
         try:
-            kind = _format_of(value, source, first, line)
-            first = first or (kind, line)
+            kind = _format_of(value, source, first, answered=reading.answered)
+            first = first or (kind, f"{unit} {number}")
             document = converted(value, kind, reading.words.document)
             if reading.answered and (not document.messages or document.messages[-1].role != "assistant"):
                 raise Unusable("it is no conversation that ends with an answer", "unanswered")
         except Unusable as error:
-            reading.fault(error.kind, source.path, line, str(error))
+            reading.fault(error.kind, source.path, number, str(error), unit)
         except LeftOut as error:
             reading.left_out[str(error)] += 1
         else:
             counts[kind] += 1
-            yield Record(document, str(source.path), line, kind, source.number)
+            yield Record(document, str(source.path), number, kind, source.number, unit=unit)
 
 
-def _format_of(value: Any, source: Source, first: tuple[Format, int] | None, line: int) -> Format:
+def _format_of(value: Any, source: Source, first: tuple[Format, str] | None, *, answered: bool) -> Format:
     if isinstance(value, Undecodable):
         raise Unusable(str(value))
     if isinstance(value, Unusable):
@@ -238,10 +231,10 @@ def _format_of(value: Any, source: Source, first: tuple[Format, int] | None, lin
         raise Unusable("it is no JSON object")
     if source.format != "auto":
         return source.format
-    kind = detected(value)
+    kind = detected(value, answered=answered)
     if first and kind != first[0] and not {kind, first[0]} <= _TOGETHER:
         raise Unusable(
-            f"its format is {kind}, and the file began with {first[0]} in line {first[1]}; one file has one format",
+            f"its format is {kind}, and the file began with {first[0]} in {first[1]}; one file has one format",
             "mixed",
         )
     return kind
@@ -251,6 +244,9 @@ def _plain(source: Source, whole: bool, reading: Reading, counts: Counter[str]) 
     lines: Iterable[tuple[int, str | Undecodable]]
     if whole:
         text = whole_text(source.path, reading.on_bytes)
+        if not text.strip():
+            reading.records += 1
+            reading.left_out[EMPTY] += 1
         lines = [(1, text)] if text.strip() else []
     else:
         lines = numbered_lines(source.path, reading.on_bytes)

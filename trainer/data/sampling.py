@@ -11,10 +11,10 @@ import msgspec
 
 from app.core.errors import InputError
 from trainer.config import MpeftConfig, TrainingConfig
-from trainer.data.documents import Record, as_messages
+from trainer.data.documents import Record, Unit, as_messages
 from trainer.data.lengths import base_tokenizer
 from trainer.data.loading import mixed, read
-from trainer.data.tokens import tokens_of
+from trainer.data.tokens import DocumentTokens
 
 LEARNED = ("⟦", "⟧")
 """Stand around what is learned."""
@@ -35,6 +35,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
     file: str
     line: int
+    """Or the number of the record, where `unit` says so."""
+    unit: Unit
     format: str
     tokens: int
     """0 where there is no tokenizer yet."""
@@ -60,7 +62,7 @@ def samples(config: TrainingConfig, count: int) -> list[Sample]:
     tokenizer = base_tokenizer(config)
     if isinstance(config, MpeftConfig):
         if tokenizer is None:
-            raise InputError(f"the base {config.base} is no folder, and its chat template is needed to show a sample.")
+            raise InputError(f"{config.base} holds no tokenizer, whose chat template is needed to show a sample.")
         return [_conversation(record, tokenizer, config.max_length) for record in chosen]
     return [_document(record, tokenizer) for record in chosen]
 
@@ -79,7 +81,7 @@ def _conversation(record: Record, tokenizer: Any, max_length: int) -> Sample:
 def _document(record: Record, tokenizer: Any) -> Sample:
     if tokenizer is None:
         return _sample(record, [(Stretch(record.document.whole(), 0, learned=True),)])
-    tokens = tokens_of(record.document, tokenizer)
+    tokens = DocumentTokens(tokenizer)(record.document)
     return _sample(record, [_stretches(tokenizer, tokens, [True] * len(tokens))])
 
 
@@ -97,6 +99,7 @@ def _sample(record: Record, sequences: Sequence[tuple[Stretch, ...]], left_out: 
     return Sample(
         file=record.file,
         line=record.line,
+        unit=record.unit,
         format=record.format,
         tokens=sum(stretch.tokens for stretch in stretches),
         learned_tokens=sum(stretch.tokens for stretch in stretches if stretch.learned),
@@ -131,7 +134,7 @@ def _head(sample: Sample) -> str:
         else "not tokenized: a new model's tokenizer is made when it is trained"
     )
     left_out = f"; {sample.answers_left_out:,} answers do not fit" if sample.answers_left_out else ""
-    return f"--- {sample.file}, line {sample.line} ({sample.format}): {counted}{left_out}"
+    return f"--- {sample.file}, {sample.unit} {sample.line} ({sample.format}): {counted}{left_out}"
 
 
 def _shortened(shown: str) -> str:

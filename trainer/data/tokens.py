@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
-from app.core.errors import InputError
 from trainer.data.documents import Document, as_messages
+from trainer.rendering import Renderer
 
 
-def tokens_of(document: Document, tokenizer: Any) -> list[int]:
-    """With the marks that the tokenizer puts before a text, and after one; a conversation in its chat template.
+class DocumentTokens:
+    """With the marks that the tokenizer puts before a text, and after one; a conversation in its chat template."""
 
-    Raises InputError for a conversation that the template refuses.
-    """
-    from trainer.tokenizer import document_beginning, document_end
+    def __init__(self, tokenizer: Any) -> None:
+        from trainer.tokenizer import document_beginning, document_end
 
-    if document.text is not None:
-        # A text is words only: "<|im_end|>" written in it is not the end of a turn.
-        text = tokenizer(document.text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-        return [*document_beginning(tokenizer), *text, document_end(tokenizer)]
-    return [*tokenizer(rendered(document, tokenizer), add_special_tokens=False)["input_ids"], document_end(tokenizer)]
+        self._tokenizer = tokenizer
+        self._beginning, self._end = document_beginning(tokenizer), document_end(tokenizer)
 
+    def __call__(self, document: Document) -> list[int]:
+        """Raises InputError for a conversation that the template refuses."""
+        if document.text is not None:
+            # A text is words only: "<|im_end|>" written in it is not the end of a turn.
+            text = self._tokenizer(document.text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+            return [*self._beginning, *text, self._end]
+        return [*self._tokenizer(self.rendered(document), add_special_tokens=False)["input_ids"], self._end]
 
-def rendered(document: Document, tokenizer: Any) -> str:
-    """A conversation in the tokenizer's chat template. Raises InputError where the template refuses it."""
-    if not tokenizer.chat_template:
-        raise InputError("the base has no chat template, so conversations cannot be rendered for it.")
-    try:
-        return str(tokenizer.apply_chat_template(as_messages(document), tokenize=False))
-    except Exception as error:  # a template is code from outside, and may raise anything
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"the base's chat template refuses a conversation ({reason}).") from error
+    def rendered(self, document: Document) -> str:
+        """A conversation in the tokenizer's chat template. Raises InputError where the template refuses it."""
+        turns = [self._renderer.turn(message["role"], message["content"]) for message in as_messages(document)]
+        return self._renderer(turns, answered=True)
+
+    @cached_property
+    def _renderer(self) -> Renderer:
+        return Renderer(self._tokenizer)

@@ -7,18 +7,17 @@ learned from those before it. Source of the method: arXiv 2409.11783.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from app.core.errors import InputError
-from trainer.base import attention, check_context, load_whole, ready_for_training
+from trainer.base import attention, base_files, check_context, load_tokenizer, load_whole, ready_for_training
 from trainer.batches import Padded, Row, blocks, cut, packed_rows, padding_of, rows_of
 from trainer.config import MfptConfig
 from trainer.data.documents import Document
 from trainer.data.loading import load
-from trainer.data.tokens import tokens_of
+from trainer.data.tokens import DocumentTokens
 from trainer.letters import read_sample, sample
-from trainer.loop import Job, check_checkpoint, quiet_libraries, seed_everything, train
+from trainer.loop import Job, quiet_libraries, seed_everything, train
 from trainer.records import RunRecord, describe_files
 from trainer.running.finishing import Inputs, finish, put_in_place
 from trainer.running.folder import check_start, open_run
@@ -32,6 +31,7 @@ def run(config: MfptConfig, *, force: bool = False, resume: bool = False) -> Run
     processes = launched_processes()
     if processes.is_first:
         check_start(config, force=force, resume=resume)
+    base = base_files(config.base) if config.base else []
     data = load(config)
     learned, held_back = hold_back(data.documents, config.validation_share, config.seed)
     questions = read_sample(config)
@@ -42,7 +42,7 @@ def run(config: MfptConfig, *, force: bool = False, resume: bool = False) -> Run
         data=describe_files(data.files),
         held_out=describe_files(data.held_out_files),
         held_out_questions=data.questions,
-        base=describe_files(check_checkpoint(Path(config.base))) if config.base else (),
+        base=describe_files(base),
     )
     with open_run(config, inputs.identity, rank=processes.rank, force=force, resume=resume) as run:
         if run.is_complete:
@@ -69,7 +69,7 @@ def run(config: MfptConfig, *, force: bool = False, resume: bool = False) -> Run
             model=model,
             rows=rows,
             collate=Padded(padding_of(tokenizer)),
-            held_back=rows_of(cut((tokens_of(document, tokenizer) for document in held_back), config.block_length)),
+            held_back=rows_of(cut(map(DocumentTokens(tokenizer), held_back), config.block_length)),
             sample=sample(questions, tokenizer) if questions else None,
             tokenizer=tokenizer,
         )
@@ -78,9 +78,7 @@ def run(config: MfptConfig, *, force: bool = False, resume: bool = False) -> Run
 
 def _tokenizer(config: MfptConfig, documents: Sequence[Document]) -> Any:
     if config.base:
-        from transformers import AutoTokenizer
-
-        return AutoTokenizer.from_pretrained(config.base, local_files_only=True)
+        return load_tokenizer(config.base)
     from trainer.tokenizer import train_tokenizer
 
     # A passage once, however often the data repeats it: what is frequent is then what is common to many passages.
@@ -117,7 +115,7 @@ def _rows(documents: Sequence[Document], tokenizer: Any, config: MfptConfig) -> 
 
     Raises InputError if there is not even one row.
     """
-    tokenized = (tokens_of(document, tokenizer) for document in documents)
+    tokenized = map(DocumentTokens(tokenizer), documents)
     length = config.block_length
     rows = packed_rows(cut(tokenized, length), length) if config.packing else blocks(tokenized, length)
     if not rows:

@@ -7,19 +7,19 @@ Source of the method: arXiv 2409.11783; LoRA: arXiv 2106.09685.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from app.core.errors import InputError
 from trainer.adapters import adapter_model
-from trainer.base import check_context
+from trainer.added_tokens import add_tokens
+from trainer.base import base_files, check_context, load_tokenizer
 from trainer.batches import Padded, packed_rows, padding_of, rows_of
 from trainer.config import MpeftConfig
 from trainer.data.documents import Document, as_messages
 from trainer.data.loading import load
 from trainer.labels import IGNORED, Example, Labelled, Labeller
 from trainer.letters import read_sample, sample
-from trainer.loop import Job, check_checkpoint, quiet_libraries, seed_everything, train
+from trainer.loop import Job, quiet_libraries, seed_everything, train
 from trainer.records import RunRecord, describe_files
 from trainer.running.finishing import Inputs, finish, put_in_place
 from trainer.running.folder import check_start, open_run
@@ -33,6 +33,7 @@ def run(config: MpeftConfig, *, force: bool = False, resume: bool = False) -> Ru
     processes = launched_processes()
     if processes.is_first:
         check_start(config, force=force, resume=resume)
+    base = base_files(config.base)
     data = load(config)
     learned, held_back = hold_back(data.documents, config.validation_share, config.seed)
     questions = read_sample(config)
@@ -43,7 +44,7 @@ def run(config: MpeftConfig, *, force: bool = False, resume: bool = False) -> Ru
         data=describe_files(data.files),
         held_out=describe_files(data.held_out_files),
         held_out_questions=data.questions,
-        base=describe_files(check_checkpoint(Path(config.base))),
+        base=describe_files(base),
     )
     with open_run(config, inputs.identity, rank=processes.rank, force=force, resume=resume) as run:
         if run.is_complete:
@@ -51,12 +52,11 @@ def run(config: MpeftConfig, *, force: bool = False, resume: bool = False) -> Ru
         quiet_libraries()
         seed_everything(config)
         settings = trainer_settings(config, run)
-        from transformers import AutoTokenizer
-
-        tokenizer = AutoTokenizer.from_pretrained(config.base, local_files_only=True)
+        tokenizer = load_tokenizer(config.base)
+        added = add_tokens(tokenizer, config.added_tokens)
         examples, left_out = _examples(learned, tokenizer, config.max_length)
         rows = packed_rows(examples, config.max_length) if config.packing else rows_of(examples)
-        model = adapter_model(config)
+        model = adapter_model(config, added)
         check_context(model, rows)
         counts = {
             "documents": len(learned),
@@ -78,6 +78,7 @@ def run(config: MpeftConfig, *, force: bool = False, resume: bool = False) -> Ru
             held_back=rows_of(_examples(held_back, tokenizer, config.max_length)[0]) if held_back else (),
             sample=sample(questions, tokenizer) if questions else None,
             similar_lengths=not config.packing,
+            tokenizer=tokenizer if added else None,
         )
         return finish(run, inputs, train(job, run), counts)
 

@@ -53,16 +53,16 @@ class ChatTemplate:
         except Exception as error:  # code from outside may raise anything, here and in `render`
             raise TemplateError(f"the model file's chat template cannot be used ({type(error).__name__})") from error
 
-    def render(self, messages: Sequence[Turn], day: datetime | None = None) -> str:
-        """The prompt up to where the assistant's answer begins. Raises TemplateError.
+    def render(self, messages: Sequence[Turn], day: datetime | None = None, *, answered: bool = False) -> str:
+        """The prompt up to where the assistant's answer begins; `answered`, a conversation to its end, for training.
 
-        Some templates write the date into the prompt: that of `day`, or of today.
+        Some templates write the date into the prompt: that of `day`, or of today. Raises TemplateError.
         """
         clock = {"strftime_now": day.strftime} if day else {}
         turns = [{"role": turn.role, "content": turn.content} for turn in messages]
         try:
             return self._template.render(
-                messages=turns, tools=None, documents=None, add_generation_prompt=True, **clock, **self._tokens
+                messages=turns, tools=None, documents=None, add_generation_prompt=not answered, **clock, **self._tokens
             )
         except Exception as error:
             # Its message may quote the conversation, and this one may reach a log.

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.tiny_checkpoints import save_tokenizer
+from tests.tiny_checkpoints import save_tokenizer, tiny_checkpoint, tiny_model
 from trainer.cli import main
+from trainer.config import MpeftConfig, read_config
 from trainer.data.lengths import histogram
+from trainer.data.loading import load
 
 QUESTION = (
     "A 45-year-old man comes to the physician because of pain and swelling of his right big toe since last night; "
@@ -94,6 +97,15 @@ def test_lengths_and_truncation_are_those_of_the_training(folder: Path, capsys: 
     assert (report["lengths"]["longer"], report["lengths"]["without_answer"]) == (2, 1)
 
 
+def test_added_tokens_count_as_one_each(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = config(folder, asked("Is it hyperkalaemia?", "Hyperkalaemia, yes."))
+    word = "hyperkalaemia"
+    plain, added = checked(capsys, path), checked(capsys, path, "--set", f"added_tokens=[{word}]")
+    assert plain["lengths"]["total"] - added["lengths"]["total"] >= len(word) // 2
+    assert main(["sample", path, "--set", f"added_tokens=[{word}]", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["samples"][0]["tokens"] == added["lengths"]["total"]
+
+
 def test_a_benchmarks_question_in_the_data_is_refused_and_can_be_allowed(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -114,6 +126,7 @@ def test_a_recipe_refuses_it_before_anything_is_loaded(
 ) -> None:
     keys = {"leakage_tasks": "tasks"} | ({} if recipe == "mpeft" else {"block_length": 64})
     path = config(folder, asked(QUESTION, "Colchicine"), **keys)
+    tiny_checkpoint(folder / "base")
     if recipe == "mfpt":
         values = json.loads(Path(path).read_text())
         del values["max_length"]
@@ -136,6 +149,74 @@ def test_personal_information_is_named_by_line_and_never_shown(
         assert "data.jsonl, line 2" in printed.out
 
 
+def test_of_suspicions_that_are_not_shown_the_number_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = config(folder, asked("田中様と佐藤様の電話は？", "03-1234-5678 と 090-1234-5678 です。"), asked("q", "a"))
+    assert main(["check-data", path]) == 0
+    printed = capsys.readouterr().out
+    assert "suspected in 4 places (name 2, telephone 2); look at them:" in printed
+    assert printed.count("data.jsonl, line 1: ") == 2
+    assert "\n  and 2 more\n" in printed
+
+
+def test_the_line_in_a_book_is_named_although_its_lines_were_joined(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filler = "心房細動は最も頻度の高い持続性不整脈であり、脳塞栓\n症の予防が重要である。\n" * 200
+    (folder / "book.txt").write_text(f"{filler}\n患者は田中様である。\n{filler}", "utf-8")
+    keys = {"data": ["book.txt"], "output": "out", "learning_rate": 1e-4, "base": "nowhere", "block_length": 64}
+    (folder / "c.yaml").write_text(json.dumps(keys | {"join_lines": True}), "utf-8")
+    report = checked(capsys, "c.yaml")
+    assert report["cleaning"]["joined_lines"] == 400
+    assert [one["place"] for one in report["personal_first"]] == ["book.txt, line 402"]
+
+
+def test_what_of_the_benchmarks_was_looked_for_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark = folder / "tasks" / "MedQA" / "medqa_en_4op.jsonl"
+    short = {
+        "problem_id": "8",
+        "problem_text": "Where is the gallbladder?",
+        "choices": ["under the liver", "under the spleen"],
+    }
+    broken = {"problem_id": "9", "problem_text": f"{QUESTION} Why?", "choices": ["x", "y"], "answer": "patient yamada"}
+    write(benchmark, json.loads(benchmark.read_text()), short | {"answer": "a"}, broken, {"problem_id": "10"})
+    path = config(folder, asked("Where is the gall\u00adbladder?", "Under the spleen."), leakage_tasks="tasks")
+    leakage = checked(capsys, path, code=1)["leakage"]
+    assert leakage["first"] == ["medqa 8 (en) in data.jsonl, line 1"]
+    assert (leakage["searched"], leakage["with_options"]) == (3, 1)
+    (task,) = leakage["tasks"]
+    assert (task["task"], task["questions"], task["by_text"], task["lost"]) == ("medqa", 3, 1, 1)
+    assert main(["check-data", path]) == 1
+    printed = capsys.readouterr()
+    assert "3 questions were looked for (medqa 3), 1 ARE IN THE DATA" in printed.out
+    assert "NOT LOOKED FOR 1 broken record, such as tasks/MedQA/medqa_en_4op.jsonl, line 4" in printed.out
+    assert "yamada" not in printed.out + printed.err
+    benchmark.write_bytes(benchmark.read_bytes().decode().encode("utf-16"))
+    assert main(["check-data", path]) == 2
+    assert "the questions of medqa (en) are there but cannot be looked for" in capsys.readouterr().err
+
+
+def test_nothing_of_a_question_that_cannot_be_used_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    item = {"problem_id": 1, "problem_text": "q?", "choices": ["a", "b"], "answer": "a"}
+    wrong = [{"answer": "liver of patient yamada"}, {"points": "yamada"}, {"language": "yamada - at home"}]
+    wrong += [{"human_accuracy": "yamada"}, {"choices": "yamada"}, {"kinki": "yamada"}]
+    path = config(folder, *[item | one for one in wrong])
+    assert main(["check-data", path]) == 2
+    assert main(["check-data", path, "--json"]) == 2
+    printed = capsys.readouterr()
+    assert "its answer names something that is none of a to b" in printed.out
+    assert "yamada" not in printed.out + printed.err
+
+
+def test_a_file_name_in_another_encoding_is_printed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "corpus").mkdir()
+    name = os.fsdecode("corpus/検査.jsonl".encode("cp932"))
+    write(folder / name, asked("q", "a"))
+    path = config(folder, data=["corpus"])
+    assert checked(capsys, path)["files"][0]["name"] == name
+    assert main(["check-data", path]) == 0
+    assert "corpus/" in capsys.readouterr().out
+
+
 def test_every_unusable_record_is_told_and_the_rest_is_checked(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -143,8 +224,76 @@ def test_every_unusable_record_is_told_and_the_rest_is_checked(
     report = checked(capsys, path, code=2)
     assert report["faults"] == {"empty": 1, "mixed": 1, "malformed": 1}
     assert report["records"] == 1
+    tiny_checkpoint(folder / "base")
     assert main(["mpeft", path]) == 2
     assert "3 of 4 records cannot be used: data.jsonl, line 2" in capsys.readouterr().err
+
+
+def test_leaks_and_faults_are_both_told_and_the_leak_decides_the_exit_code(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = config(folder, asked(QUESTION, "Colchicine"), asked("q", ""), leakage_tasks="tasks")
+    assert main(["check-data", path]) == 1
+    sentence = capsys.readouterr().err
+    assert sentence.startswith("error: 1 question of a benchmark is in the training data")
+    assert "data.jsonl, line 2: its answer is empty" in sentence
+
+
+def test_files_that_cannot_be_read_are_counted_and_those_of_no_known_kind_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "corpus").mkdir()
+    for name in ("a.md", "b.md", "c.md"):
+        (folder / "corpus" / name).write_bytes("心房細動の患者に抗凝固薬を投与する。".encode("cp932"))
+    for name in ("d.csv", "e.pdf"):
+        (folder / "corpus" / name).touch()
+    write(folder / "corpus" / "f.jsonl", {"text": "Atrial fibrillation."})
+    keys = {"data": ["corpus"], "output": "out", "learning_rate": 1e-4, "base": "base", "block_length": 64}
+    (folder / "c.yaml").write_text(json.dumps(keys), "utf-8")
+    report = checked(capsys, "c.yaml", code=2)
+    assert (report["records"], report["faults"]) == (1, {"unreadable": 3})
+    assert report["faults_first"][2].startswith("corpus/c.md is written in Shift_JIS")
+    (note,) = [warning for warning in report["warnings"] if "passed over" in warning]
+    assert note.startswith("2 files in folders")
+    assert note.endswith("corpus/d.csv, corpus/e.pdf")
+
+
+def test_the_record_counts_files_that_were_passed_over(folder: Path) -> None:
+    (folder / "corpus").mkdir()
+    (folder / "corpus" / "a.csv").touch()
+    write(folder / "corpus" / "b.jsonl", asked("q", "a"))
+    data = load(read_config(Path(config(folder, data=["corpus"])), MpeftConfig))
+    assert (len(data.documents), data.counts) == (1, {"files_passed_over": 1})
+
+
+@pytest.mark.parametrize("command", ["check-data", "sample", "plan"])
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("tokenizer.json", "{}"),
+        ("tokenizer.json", "no"),
+        ("tokenizer.json", '{"version": "1.0", "added_tokens": [], "model": {"type": "none"}}'),
+        ("tokenizer_config.json", "[1]"),
+    ],
+)
+def test_a_tokenizer_of_another_shape_is_refused_in_a_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str], command: str, file: str, content: str
+) -> None:
+    tiny_model().config.save_pretrained(folder / "base")
+    (folder / "base" / file).write_text(content)
+    path = config(folder, asked("q", "a"))
+    assert main([command, path]) == 2
+    assert "error: base cannot be loaded (" in capsys.readouterr().err
+
+
+def test_of_a_base_without_a_tokenizer_nothing_is_said_in_tokens(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny_model().config.save_pretrained(folder / "bare")
+    path = config(folder, asked("What causes anaemia?", "A lack of iron."), base="bare")
+    assert checked(capsys, path)["lengths"]["unit"] == "characters"
+    assert main(["sample", path]) == 2
+    assert "bare" in capsys.readouterr().err
 
 
 def test_a_conversation_that_the_template_refuses_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,6 +52,30 @@ def test_a_corpus_is_balanced_by_the_amount_of_its_text() -> None:
     assert amounts["ja"] == pytest.approx(amounts["en"], rel=0.02)
 
 
+@pytest.mark.parametrize(("words", "read"), [(8, 1), (10, 1), (13, 2), (16, 2), (20, 2), (21, 3)])
+def test_whole_documents_come_as_near_to_balance_as_they_can_and_what_was_reached_is_told(
+    words: int, read: int
+) -> None:
+    japanese = Record(Document(text="これは文書です。"), "ja.txt", 1, "text")  # 24 bytes
+    english = Record(Document(text="an " * words), "en.txt", 1, "text")
+    mixture = mix([japanese, english], (), balance=True, amount=text_amount, seed=1)
+    assert mixture.records.count(japanese) == read
+    assert mixture.repeated == {"ja": read, "en": 1}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_amount_decides_and_not_the_number_of_documents(seed: int) -> None:
+    records = [
+        *(Record(Document(text="日本語です。" * size), "ja.txt", size, "text") for size in range(1, 60)),
+        Record(Document(text="English text. " * 3500), "en.txt", 1, "text"),
+    ]
+    mixture = mix(records, (), balance=True, amount=text_amount, seed=seed)
+    japanese, english = sum(map(text_amount, records[:-1])), text_amount(records[-1])
+    read = sum(text_amount(record) for record in mixture.records) - english
+    assert read == pytest.approx(english, rel=0.02)
+    assert mixture.repeated["ja"] == pytest.approx(read / japanese)
+
+
 def test_a_language_that_is_not_there_cannot_be_balanced() -> None:
     with pytest.raises(InputError, match="nothing in Japanese"):
         mix(RECORDS[:100], (), balance=True, amount=text_amount, seed=1)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.core.errors import InputError
-from trainer.config import MfptConfig, MpeftConfig, check_config, read_config
+from trainer.config import MfptConfig, MpeftConfig, check_config, read_config, read_either
 
 NEW_MODEL: dict[str, Any] = {
     "data": ["a.jsonl"],
@@ -36,6 +36,24 @@ def test_the_configurations_of_the_demonstration_model_are_valid() -> None:
 def test_a_misspelt_key_is_refused_with_the_right_one() -> None:
     with pytest.raises(InputError, match=r"there is no key learning_rat\. Did you mean learning_rate"):
         check_config({**NEW_MODEL, "learning_rat": 1}, MfptConfig, "x.yaml")
+
+
+def test_a_misspelt_key_is_named_where_it_would_have_told_the_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("data: [a.jsonl]\noutput: out\nbase: checkpoint\nlearning_rate: 1e-4\nmax_lenght: 64\n")
+    with pytest.raises(InputError, match=r"there is no key max_lenght\. Did you mean max_length\?"):
+        read_either(path)
+    path.write_text("data: [a.jsonl]\noutput: out\nbase: checkpoint\nlearning_rate: 1e-4\n")
+    with pytest.raises(InputError, match="say which with --recipe"):
+        read_either(path)
+
+
+@pytest.mark.parametrize("form", ["auto", "alpaca"])
+def test_one_format_stands_for_all_files(form: str) -> None:
+    two = {**ADAPTER, "data": ["a.jsonl", "b.jsonl"]}
+    assert check_config({**two, "formats": form}, MpeftConfig, "x.yaml").formats == (form, form)
+    with pytest.raises(InputError, match="formats"):
+        check_config({**two, "formats": f"{form}s"}, MpeftConfig, "x.yaml")
 
 
 def test_a_key_of_the_other_recipe_is_refused() -> None:

@@ -294,8 +294,9 @@ def test_a_template_whose_prompt_is_not_what_stands_before_an_answer_is_refused(
     # In the form of R1's: the model is asked to think first, and answers are written without.
     changing = deepcopy(tokenizer)
     changing.chat_template = CHATML.replace("assistant\n{% endif", "assistant\n<think>\n{% endif")
-    with pytest.raises(InputError, match="not prefix-stable"):
-        labelled([user("a"), assistant("b")], changing)
+    with pytest.raises(InputError, match="not prefix-stable") as refused:
+        labelled([user("yamada"), assistant("suzuki")], changing)
+    assert "yamada" not in str(refused.value)
 
 
 def test_a_template_without_an_end_of_turn_is_refused(tokenizer: Any) -> None:
