@@ -33,6 +33,7 @@ class Moment:
     """The `count`-th time that `event` concerns a path with `path` in it; then `signal` arrives, or a limit is set.
 
     `limit` is one of the resource module's, with its value; for RLIMIT_AS, what may be added to what is in use now.
+    With `spoil` every weight of the model in training stops being a number.
     """
 
     event: str
@@ -40,6 +41,7 @@ class Moment:
     count: int = 1
     signal: int = 0
     limit: tuple[str, int] | None = None
+    spoil: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Training:
     environment: Mapping[str, str] = field(default_factory=dict)
     sharded: bool = False
     """Spread the model by FSDP although there is no GPU, which accelerate does not do by itself."""
+    largest_part: int | None = None
+    """Logits that are computed at once, where a tiny model should compute them in parts."""
     small_disk: tuple[str, int] | None = None
     """A folder that is a file system of its own, of so many bytes; what it holds at the end is listed on stdout."""
 
@@ -154,6 +158,10 @@ def _train(request: dict[str, Any], number: int) -> int:
     os.environ.update(training["environment"])
     if training["sharded"]:
         _shard_without_gpus()
+    if training["largest_part"]:
+        import trainer.loss
+
+        trainer.loss.LARGEST_PART = training["largest_part"]
     if disk := training["small_disk"]:
         _mount(*disk)
     for moment in training["moments"]:
@@ -211,6 +219,8 @@ def _await(moment: Moment) -> None:
 
 
 def _act(moment: Moment) -> None:
+    if moment.spoil:
+        _spoil_weights()
     if moment.limit is not None:
         name, value = moment.limit
         if name == "RLIMIT_AS":
@@ -220,6 +230,16 @@ def _act(moment: Moment) -> None:
         resource.setrlimit(number, (value, resource.getrlimit(number)[1]))
     if moment.signal:
         os.kill(os.getpid(), moment.signal)
+
+
+def _spoil_weights() -> None:
+    """What too high a learning rate does, at a moment of one's choice."""
+    import torch
+
+    with torch.no_grad():
+        for found in gc.get_objects():
+            if isinstance(found, torch.nn.Parameter) and found.requires_grad:
+                found.fill_(float("nan"))
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ class Bf16AdamW(torch.optim.Optimizer):
         gradient = _local(weight.grad).reshape(-1)
         # Each weight has its own bits, and each step.
         random = torch.Generator(gradient.device).manual_seed(
-            (self._seed * 1_000_003 + state["step"]) * 65_537 + number
+            ((self._seed * 1_000_003 + state["step"]) * 65_537 + number) % 2**63
         )
         for start in range(0, len(gradient), _PART):
             value, first, second, slope = (tensor[start : start + _PART] for tensor in (*changed, gradient))

@@ -46,6 +46,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     losses: tuple[Loss, ...] = ()
     validation: tuple[Validation, ...] = ()
     evaluation: tuple[Evaluation, ...] = ()
+    files: dict[str, int] = {}
+    """Of the checkpoint, with their bytes; empty in those of earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +61,23 @@ def checkpoint_name(step: int) -> str:
 
 
 def latest(folder: Path) -> Checkpoint | None:
-    """The last of the checkpoints in `folder`. Raises InputError if it cannot be read."""
-    steps = _steps(folder)
-    return _read(folder / checkpoint_name(max(steps))) if steps else None
+    """The last of the whole checkpoints in `folder`. Raises InputError if there are some, and none of them is whole."""
+    damaged: InputError | None = None
+    for step in sorted(_steps(folder), reverse=True):
+        try:
+            return _read(folder / checkpoint_name(step))
+        except InputError as error:
+            damaged = damaged or error
+    if damaged:
+        raise damaged
+    return None
 
 
 def publish(staged: Path, folder: Path, progress: Progress) -> None:
     """Let a complete `staged` checkpoint, on the same file system, become one of `folder`, and keep only it and the
     best one beside it."""
-    write_atomically(staged / PROGRESS_NAME, msgspec.json.encode(progress))
+    whole = msgspec.structs.replace(progress, files=_sizes(staged))
+    write_atomically(staged / PROGRESS_NAME, msgspec.json.encode(whole))
     flush(staged)
     folder.mkdir(exist_ok=True)
     target = folder / checkpoint_name(progress.step)
@@ -90,9 +100,17 @@ def _read(folder: Path) -> Checkpoint:
     try:
         if path.stat().st_size > MAX_PROGRESS_BYTES:
             raise InputError(f"{path} is larger than it can be.")
-        return Checkpoint(folder, msgspec.json.decode(path.read_bytes(), type=Progress))
+        progress = msgspec.json.decode(path.read_bytes(), type=Progress)
+        found = {name: size for name, size in _sizes(folder).items() if name != PROGRESS_NAME}
+        if progress.files and found != progress.files:
+            raise InputError(f"{folder} cannot be resumed from, since it is damaged; give --force to start again.")
+        return Checkpoint(folder, progress)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InputError(f"{folder} cannot be resumed from: {error}; give --force to start again.") from error
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
 
 
 def _remove(folder: Path) -> None:

@@ -72,15 +72,32 @@ def summed_loss(causal: Any, hidden: torch.Tensor, wanted: torch.Tensor) -> torc
     import torch
     from torch.utils.checkpoint import checkpoint
 
-    rows = max(1, LARGEST_PART // int(causal.get_output_embeddings().weight.shape[0]))
-    if len(hidden) <= rows:
+    # Not the rows of the weight: of one that ZeRO-3 has spread there are none here.
+    rows = max(1, LARGEST_PART // int(causal.config.get_text_config().vocab_size))
+    count = _most(max(1, -(-len(hidden) // rows)), hidden.device)
+    if count == 1:
         return _part(causal, hidden, wanted)
     # Of each part only its input is kept; the backward pass computes it again.
+    starts = range(0, count * rows, rows)
     parts = [
         checkpoint(_part, causal, hidden[start : start + rows], wanted[start : start + rows], use_reentrant=False)
-        for start in range(0, len(hidden), rows)
+        for start in starts
     ]
     return torch.stack(parts).sum()
+
+
+def _most(parts: int, device: torch.device) -> int:
+    """The largest number of parts of any process: a sharded output matrix is gathered anew for each part, for which all
+    processes must ask equally often. Parts beyond a process's own are empty."""
+    from torch import distributed
+
+    if not (distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1):
+        return parts
+    import torch
+
+    most = torch.tensor(parts, device=device)
+    distributed.all_reduce(most, distributed.ReduceOp.MAX)
+    return int(most)
 
 
 def _part(causal: Any, hidden: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:

@@ -89,7 +89,13 @@ def workplace(inputs: Path, tmp_path: Path) -> Path:
 
 
 def two_processes(
-    folder: Path, trainings: Trainings, recipe: str, *more: str, sharded: bool, moments: tuple[Moment, ...] = ()
+    folder: Path,
+    trainings: Trainings,
+    recipe: str,
+    *more: str,
+    sharded: bool,
+    moments: tuple[Moment, ...] = (),
+    largest_part: int | None = None,
 ) -> list[Ended]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -103,6 +109,7 @@ def two_processes(
                 moments if rank == 0 else (),
                 {**common, **(FSDP if sharded else {}), "RANK": str(rank), "LOCAL_RANK": str(rank)},
                 sharded=sharded,
+                largest_part=largest_part,
             )
             for rank in range(2)
         ),
@@ -147,6 +154,49 @@ def test_two_processes_learn_what_one_with_twice_the_batch_learns(
     record = json.loads((workplace / f"{recipe}-two" / "run_record.json").read_text("utf-8"))
     assert record["machine"]["processes"] == 2
     assert not list(workplace.glob("*.unfinished"))
+
+
+@pytest.mark.parametrize("more", [[], ["--set", "quantization=nf4"]], ids=["LoRA", "QLoRA"])
+def test_logits_in_parts_are_computed_equally_often_by_all(
+    more: list[str], inputs: Path, workplace: Path, trainings: Trainings
+) -> None:
+    """An output matrix of its own is gathered for each part, and answers have other lengths in each process."""
+    untied = tiny_checkpoint(workplace / "untied", num_hidden_layers=1)
+    settings = ["--set", f"base={untied}", "--set", "packing=true", *more]
+    alone = trainings.one(workplace, "mpeft", "mpeft-one.yaml", *settings)
+    assert alone.code == 0, alone.err
+    part = 7 * 384
+    first, second = two_processes(workplace, trainings, "mpeft", *settings, sharded=True, largest_part=part)
+    assert (first.code, second.code) == (0, 0), first.err + second.err
+    one, two = (entries(workplace / f"mpeft-{name}") for name in ("one", "two"))
+    assert [entry["step"] for entry in one] == [entry["step"] for entry in two]
+
+
+def test_weights_in_bfloat16_stay_so_when_they_are_spread(workplace: Path, trainings: Trainings) -> None:
+    from safetensors import safe_open
+
+    more = ["--set", "optimizer=adamw_bf16", "--set", "precision=bfloat16"]
+    first, second = two_processes(workplace, trainings, "mfpt", *more, sharded=True)
+    assert (first.code, second.code) == (0, 0), first.err + second.err
+    with safe_open(str(workplace / "mfpt-two" / WEIGHTS["mfpt"]), "pt") as file:
+        types = {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 - no mapping
+    assert types == {"BF16"}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "change", "sentence"),
+    [
+        ("mfpt", "optimizer=adamw_8bit", "adamw_8bit cannot be spread over devices by FSDP"),
+        ("mpeft", "train_embeddings=true", "train_embeddings cannot be spread over devices"),
+    ],
+)
+def test_what_cannot_be_spread_is_told_in_a_sentence(
+    recipe: str, change: str, sentence: str, workplace: Path, trainings: Trainings
+) -> None:
+    ended = two_processes(workplace, trainings, recipe, "--set", change, sharded=True)
+    assert [one.code for one in ended] == [2, 2]
+    assert sentence in ended[0].err
+    assert "Traceback" not in ended[0].err
 
 
 def test_a_stopped_run_of_two_processes_goes_on(workplace: Path, trainings: Trainings) -> None:

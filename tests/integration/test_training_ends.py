@@ -174,6 +174,68 @@ def test_too_small_a_disk_is_found_before_anything_is_computed(workplace: Path, 
     assert ended.out == ""
 
 
+def test_a_training_that_diverges_keeps_its_last_good_checkpoint(workplace: Path, trainings: Trainings) -> None:
+    """The loss is no number long before it is due to be logged."""
+    write(workplace, log_every=1000)
+    spoiled = Moment("os.rename", "checkpoints/step-00000006", 1, spoil=True)
+    ended = trainings.one(workplace, "mfpt", "run.yaml", moments=[spoiled])
+    assert ended.code == 1, ended.err
+    assert "the training diverged (the loss is no longer a number); lower learning_rate" in sentence(ended)
+    assert checkpoints(workplace) == ["step-00000006"]
+
+
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(workplace: Path, trainings: Trainings) -> None:
+    # Killed when the second one is there and the first is about to be removed.
+    killed = Moment("os.rename", "checkpoints/step-00000002", 2, signal.SIGKILL)
+    assert trainings.one(workplace, "mfpt", "run.yaml", moments=[killed]).code == -9
+    assert checkpoints(workplace) == ["step-00000002", "step-00000004"]
+    optimizer = workplace / "outputs/out.unfinished/checkpoints/step-00000004/optimizer.pt"
+    optimizer.write_bytes(optimizer.read_bytes()[:1000])
+    ended = trainings.one(workplace, "mfpt", "run.yaml", "--resume")
+    assert ended.code == 0, ended.err
+    record = json.loads((workplace / "outputs/out/run_record.json").read_text("utf-8"))
+    assert [one["step"] for one in record["resumed"]] == [2]
+
+
+def test_where_every_checkpoint_is_damaged_the_person_is_told(workplace: Path, trainings: Trainings) -> None:
+    killed = Moment("open", "losses.jsonl", 3, signal.SIGKILL)
+    assert trainings.one(workplace, "mfpt", "run.yaml", moments=[killed]).code == -9
+    [last] = checkpoints(workplace)
+    (workplace / "outputs/out.unfinished/checkpoints" / last / "model.safetensors").write_bytes(b"")
+    ended = trainings.one(workplace, "mfpt", "run.yaml", "--resume")
+    assert ended.code == 2
+    assert f"{last} cannot be resumed from, since it is damaged; give --force to start again" in sentence(ended)
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_anew(workplace: Path, trainings: Trainings) -> None:
+    write(workplace, validation_share=0.2, save_every=4)
+    killed = Moment("open", "losses.jsonl", 3, signal.SIGKILL)
+    assert trainings.one(workplace, "mfpt", "run.yaml", moments=[killed]).code == -9
+    assert trainings.one(workplace, "mfpt", "run.yaml", "--resume").code == 0
+    steps = [(entry["kind"], entry["step"]) for entry in map(json.loads, lines_of(workplace / "outputs/out"))]
+    assert len(steps) == len(set(steps))
+
+
+def test_another_chat_template_is_another_run(workplace: Path, trainings: Trainings) -> None:
+    base = tiny_checkpoint(workplace / "own", tied=True, num_hidden_layers=1)
+    write(workplace, base="own")
+    killed = Moment("open", "losses.jsonl", 3, signal.SIGKILL)
+    assert trainings.one(workplace, "mfpt", "run.yaml", moments=[killed]).code == -9
+    template = base / "chat_template.jinja"
+    template.write_text(template.read_text("utf-8") + "{# changed #}", "utf-8")
+    ended = trainings.one(workplace, "mfpt", "run.yaml", "--resume")
+    assert ended.code == 2
+    assert "is another run, by the content of base" in sentence(ended)
+
+
+def test_losses_that_no_record_could_hold_are_refused(workplace: Path, trainings: Trainings) -> None:
+    write(workplace, max_steps=200_000)
+    ended = trainings.one(workplace, "mfpt", "run.yaml")
+    assert ended.code == 2
+    assert "200,000 steps have too many losses to keep; set log_every to 3" in sentence(ended)
+    assert outputs(workplace) == []
+
+
 def test_an_unfinished_run_is_neither_overwritten_nor_mixed_with_another(workplace: Path, trainings: Trainings) -> None:
     killed = Moment("open", "losses.jsonl", 3, signal.SIGKILL)
     assert trainings.one(workplace, "mfpt", "run.yaml", moments=[killed]).code == -9

@@ -69,7 +69,7 @@ def test_qlora_of_7b_fits_16_gb_as_planned(
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     assert main(["mpeft", str(config), "--json"]) == 0
-    record = read_record(Path(values["output"]))
+    record = read_record(folder / f"out-{packing}")
     reserved = int(record.machine["peak_gpu_memory_reserved"])
     tokens = plan["tokens"] / record.duration_s
     for name, value in (

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from app.core.files import sha256_file
 from app.core.models.manifest import manifest_path, read_manifest
 from app.core.paths import Paths
-
-# A seccomp filter that ends every process which makes a socket, where there is one.
-GUARD = [sys.executable, str(Path(__file__).with_name("without_sockets.py"))] if sys.platform == "linux" else []
+from tests.integration.installed import run, run_json, write_yaml
 
 FACTS = [
     {
@@ -77,28 +68,6 @@ MFPT = {
     "seed": 1,
 }
 MPEFT = {"rank": 4, "alpha": 8, "max_length": 512, "batch_size": 8, "epochs": 1, "learning_rate": 2.0e-3, "seed": 2}
-
-
-def run(*command: str) -> str:
-    """One of the project's commands, as it was installed."""
-    name, *arguments = command
-    program = str(Path(sys.executable).with_name(name))
-    # As in a login session: without a name, glibc asks its local cache daemon for the user's by a Unix socket.
-    environment = {"LOGNAME": "tester", "USER": "tester", **os.environ}
-    command = (*GUARD, program, *arguments)
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{command}: {done.stderr}"
-    return done.stdout
-
-
-def run_json(*command: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(run(*command, "--json"))
-    return loaded
-
-
-def write_yaml(path: Path, value: object) -> str:
-    path.write_text(yaml.safe_dump(value, allow_unicode=True), encoding="utf-8")
-    return str(path)
 
 
 def test_a_model_trained_here_answers_from_the_library(tmp_path: Path, home: Paths) -> None:

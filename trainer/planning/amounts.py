@@ -11,7 +11,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import nlargest
-from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
@@ -21,7 +20,7 @@ from trainer.config import MfptConfig, MpeftConfig, TrainingConfig
 from trainer.data.documents import Document, as_messages
 from trainer.data.lengths import base_tokenizer
 from trainer.data.loading import mixed, read
-from trainer.data.tokens import tokens_of
+from trainer.data.tokens import DocumentTokens
 from trainer.labels import IGNORED, Labeller
 from trainer.running.holding_back import hold_back
 from trainer.running.order import Order
@@ -30,7 +29,6 @@ MOST_CHARACTERS = 4_000_000
 """About ten seconds of tokenizing."""
 LARGEST = 8
 """Documents, by their characters, that are tokenized besides a sample."""
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")
 BYTES_A_TOKEN = 3.5
 """Of Japanese and English text in UTF-8, for vocabularies of about 150,000 tokens; smaller ones make more tokens."""
 
@@ -111,8 +109,7 @@ def _tokenizer(config: TrainingConfig, documents: Sequence[Document]) -> Any:
     """That of the base; of a new model, the one that the recipe would make, where that takes a moment only."""
     base = config.base if isinstance(config, MfptConfig | MpeftConfig) else None
     if base is not None:
-        # transformers makes an empty tokenizer of a folder that has a config.json alone.
-        return base_tokenizer(config) if any((Path(base) / name).is_file() for name in TOKENIZER_FILES) else None
+        return base_tokenizer(config)
     assert isinstance(config, MfptConfig)
     passages = dict.fromkeys(passage for document in documents for passage in document.passages())
     if sum(map(len, passages)) > MOST_CHARACTERS:
@@ -130,7 +127,7 @@ def _rows(documents: Sequence[Document], tokenizer: Any, config: TrainingConfig)
         return packed_rows(examples, config.max_length) if config.packing else rows_of(examples)
     assert isinstance(config, MfptConfig)
     length = config.block_length
-    tokenized = (tokens_of(document, tokenizer) for document in documents)
+    tokenized = map(DocumentTokens(tokenizer), documents)
     return packed_rows(cut(tokenized, length), length) if config.packing else blocks(tokenized, length)
 
 

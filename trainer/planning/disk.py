@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trainer.config import MpeftConfig, TrainingConfig
 from trainer.planning.activations import FLOAT, HALF
@@ -28,9 +28,15 @@ class Disk:
 def disk(config: TrainingConfig, shape: Shape) -> Disk:
     half = not isinstance(config, MpeftConfig) and config.optimizer == "adamw_bf16"
     weights = trained_parameters(config, shape) * (HALF if half else FLOAT)
-    keeps = bool(config.save_every or config.validation_share)
     state = state_bytes(shape, trained(config, shape), trains_all=not isinstance(config, MpeftConfig))
+    needed = space(config, weights, state)
+    return replace(needed, peak=needed.peak + SMALL_FILES)
+
+
+def space(config: TrainingConfig, weights: int, state: int) -> Disk:
+    """Of weights and states alone. `weights` are the bytes of what is trained, `state` those of its optimizer."""
+    keeps = bool(config.save_every or config.validation_share)
     checkpoint = weights + state if keeps else 0
     best = 2 if config.validation_share else 1
     result = weights * best  # the last weights are kept beside better ones
-    return Disk(result, checkpoint, max((best + 1) * checkpoint, best * checkpoint + result) + SMALL_FILES)
+    return Disk(result, checkpoint, max((best + 1) * checkpoint, best * checkpoint + result))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trainer.config import MpeftConfig, TrainingConfig
 from trainer.planning.activations import FLOAT, HALF, Execution
 from trainer.planning.memory import Trained
-from trainer.planning.parameters import adapted_matrices, adapter_parameters, whole_parameters
+from trainer.planning.parameters import adapted_matrices, adapter_parameters, row_parameters, whole_parameters
 from trainer.planning.shapes import Shape
 
 
@@ -40,6 +40,7 @@ def trained(config: TrainingConfig, shape: Shape) -> Trained:
     return Trained(
         factors=adapter_parameters(adapter, shape) if adapter else 0,
         whole=whole_parameters(adapter, shape) if adapter else 0,
+        rows=row_parameters(adapter, shape) if adapter else 0,
         optimizer=config.optimizer,
         accumulates=config.gradient_accumulation > 1,
         double_quantization=adapter is None or adapter.double_quantization,
@@ -48,4 +49,4 @@ def trained(config: TrainingConfig, shape: Shape) -> Trained:
 
 def trained_parameters(config: TrainingConfig, shape: Shape) -> int:
     what = trained(config, shape)
-    return what.factors + what.whole if isinstance(config, MpeftConfig) else shape.parameters
+    return what.outside if isinstance(config, MpeftConfig) else shape.parameters

@@ -42,10 +42,17 @@ class Trained:
     """Parameters of adapters, always held in float32 (PEFT)."""
     whole: int = 0
     """Parameters of the base's own modules that are trained beside them, copies of the base's."""
+    rows: int = 0
+    """Parameters of the rows of added tokens; PEFT puts them into a copy of each matrix in every forward pass."""
     optimizer: str = "adamw"
     accumulates: bool = False
     """Gradients of earlier batches are there while the next one is computed."""
     double_quantization: bool = True
+
+    @property
+    def outside(self) -> int:
+        """All that is trained where the base itself is not."""
+        return self.factors + self.whole + self.rows
 
 
 @dataclass(frozen=True)
@@ -98,9 +105,7 @@ def weight_bytes(shape: Shape, run: Execution, trained: Trained) -> int:
     are under bitsandbytes."""
     in_four_bits = shape.matrix_parameters if run.quantized else 0
     base = (shape.parameters - in_four_bits) * run.weight_bytes
-    return int(
-        base + in_four_bits * nf4_bytes(trained.double_quantization) + trained.factors * FLOAT + trained.whole * FLOAT
-    )
+    return int(base + in_four_bits * nf4_bytes(trained.double_quantization) + trained.outside * FLOAT)
 
 
 def nf4_bytes(double_quantization: bool) -> float:
@@ -114,7 +119,7 @@ def cast_bytes(shape: Shape, run: Execution, trained: Trained) -> int:
     if run.compute_bytes == FLOAT:
         return 0
     if not run.trains_all:
-        head = shape.vocabulary * shape.hidden if trained.whole else 0
+        head = shape.vocabulary * shape.hidden if trained.whole or trained.rows else 0
         return (trained.factors + head) * run.compute_bytes
     if run.weight_bytes == run.compute_bytes:
         return 0
@@ -124,12 +129,12 @@ def cast_bytes(shape: Shape, run: Execution, trained: Trained) -> int:
 def gradient_bytes(shape: Shape, run: Execution, trained: Trained) -> int:
     if run.trains_all:
         return shape.parameters * run.weight_bytes
-    return (trained.factors + trained.whole) * FLOAT
+    return trained.outside * FLOAT
 
 
 def state_bytes(shape: Shape, trained: Trained, *, trains_all: bool) -> int:
     """Of the optimizer, from its second step on."""
-    numbers = shape.parameters if trains_all else trained.factors + trained.whole
+    numbers = shape.parameters if trains_all else trained.outside
     each = STATE_BYTES[trained.optimizer]
     embeddings = shape.vocabulary * shape.hidden if trains_all or trained.whole else 0
     in_full = embeddings if "8bit" in trained.optimizer else 0
@@ -161,4 +166,6 @@ def working_bytes(shape: Shape, run: Execution) -> int:
 def _head_gradient(shape: Shape, run: Execution, trained: Trained) -> int:
     """The output matrix has its gradient first."""
     head = shape.vocabulary * shape.hidden
-    return head * (run.weight_bytes if run.trains_all else FLOAT) if run.trains_all or trained.whole else 0
+    return (
+        head * (run.weight_bytes if run.trains_all else FLOAT) if run.trains_all or trained.whole or trained.rows else 0
+    )

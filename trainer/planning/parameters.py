@@ -34,6 +34,11 @@ def whole_parameters(config: MpeftConfig, shape: Shape) -> int:
     return shape.embedding_parameters if config.train_embeddings else 0
 
 
+def row_parameters(config: MpeftConfig, shape: Shape) -> int:
+    """Of the rows of added tokens, where they alone are trained."""
+    return 0 if config.train_embeddings else len(config.added_tokens) * shape.hidden * (1 if shape.tied else 2)
+
+
 def _factors(config: MpeftConfig, inputs: int, outputs: int) -> int:
     return config.rank * (inputs + outputs) + (outputs if config.dora else 0)
 

@@ -21,8 +21,10 @@ import msgspec
 from trainer.config import MfptConfig, MpeftConfig
 from trainer.config_checks import SHAPE_KEYS
 from trainer.planning.shapes import Shape
+from trainer.running.settings import autocasts
 
 if TYPE_CHECKING:
+    from trainer.added_tokens import Pieces
     from trainer.batches import Row
 
 WHOLE_BELOW = 40_000_000
@@ -105,12 +107,13 @@ class _Tried:
         from trainer.optimizers import build_optimizer
 
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._autocast = config.precision == "bfloat16"
+        self._autocast = autocasts(config)
         self._norm = config.max_gradient_norm
         with tempfile.TemporaryDirectory(prefix="inro-plan-", ignore_cleanup_errors=True) as folder:
             _write_random(config, shape, Path(folder), depth)
             if isinstance(config, MpeftConfig):
-                self._model = adapter_model(msgspec.structs.replace(config, base=folder))
+                added: Pieces = {shape.vocabulary + number: (0,) for number in range(len(config.added_tokens))}
+                self._model = adapter_model(msgspec.structs.replace(config, base=folder), added)
             else:
                 shape_keys: dict[str, Any] = dict.fromkeys(SHAPE_KEYS)
                 based = msgspec.structs.replace(config, base=folder, **shape_keys)
@@ -158,6 +161,7 @@ def _write_random(config: MfptConfig | MpeftConfig, shape: Shape, folder: Path, 
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, Qwen2Config
 
+    from trainer.base import FROM_OUTSIDE
     from trainer.loop import quiet_libraries
 
     quiet_libraries()
@@ -172,7 +176,7 @@ def _write_random(config: MfptConfig | MpeftConfig, shape: Shape, folder: Path, 
             tie_word_embeddings=True,
         )
     else:
-        settings = AutoConfig.from_pretrained(config.base, local_files_only=True).get_text_config()
+        settings = AutoConfig.from_pretrained(config.base, **FROM_OUTSIDE).get_text_config()
     settings.num_hidden_layers = depth
     if getattr(settings, "layer_types", None):
         settings.layer_types = settings.layer_types[:depth]

@@ -9,12 +9,15 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import TypeVar
 
-from app.core.errors import CheckRefused
+from app.core.errors import CheckRefused, InputError
 from trainer.checkpoints import Progress
 from trainer.config import TrainingConfig
 from trainer.progress import Entry, Watch
 from trainer.records import Evaluation, Loss, Resumed, Validation
 from trainer.running.energy import Meter
+
+MOST_LOSSES = 100_000
+"""Of a run."""
 
 Kind = TypeVar("Kind", Loss, Validation, Evaluation)
 
@@ -60,7 +63,12 @@ class Conductor:
         """Of all processes of the run."""
         return self.clock() - self._begin
 
-    def watched_by(self, watch: Watch) -> None:
+    def begin(self, steps: int, watch: Watch) -> None:
+        """Raises InputError for more losses than checkpoints and the record can hold."""
+        if steps / self.config.log_every > MOST_LOSSES:
+            raise InputError(
+                f"{steps:,} steps have too many losses to keep; set log_every to {steps // MOST_LOSSES + 1:,}."
+            )
         self._watch = watch
 
     def after_step(self, step: int, steps: int, *, epoch_ended: bool, asked_to_stop: bool) -> Due:
@@ -79,12 +87,17 @@ class Conductor:
 
     def add(self, entry: Entry) -> None:
         """Raises CheckRefused if a loss is no number."""
-        if not isinstance(entry, Evaluation) and not math.isfinite(entry.loss):
-            raise CheckRefused("the training diverged (the loss is no longer a number); lower learning_rate.")
+        if not isinstance(entry, Evaluation):
+            self.check(entry.loss)
         self.entries.append(entry)
         self.meter.update()
         if self._watch:
             self._watch.add(entry, self.seconds)
+
+    def check(self, loss: float) -> None:
+        """Raises CheckRefused if `loss` is no number."""
+        if not math.isfinite(loss):
+            raise CheckRefused("the training diverged (the loss is no longer a number); lower learning_rate.")
 
     def validated(self, loss: Validation) -> Due:
         """Whether this is the best so far, to be saved, or the one that ends the run."""

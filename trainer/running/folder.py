@@ -85,7 +85,10 @@ class Run:
         """How the run goes on after its end, as a sentence without its full stop; empty if it cannot."""
         if self.is_complete:
             return f"{self.folder} holds the whole result, and the same command with --resume puts it in place"
-        found = latest(self.checkpoints)
+        try:
+            found = latest(self.checkpoints)
+        except InputError:  # whatever ended the run is what is told
+            return ""
         if found is None:
             return ""
         return (
@@ -185,6 +188,8 @@ def _prepare(run: Run, identity: Identity, resume: bool) -> None:
     folder = run.folder
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
+    elif run.start is None and not run.is_complete:
+        shutil.rmtree(run.training, ignore_errors=True)  # it was killed before its first checkpoint
     _tidy(run, "resumed")
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder, RunFile(identity=identity, owner=_this_process()))

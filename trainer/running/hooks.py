@@ -156,7 +156,7 @@ def _callback(trainer: Any, run: Run, conductor: Conductor, stop: Stop) -> Any:
             watched = Watch(
                 run.training, step=begin, steps=state.max_steps, board=conductor.config.tensorboard, writes=run.writes
             )
-            conductor.watched_by(watched)
+            conductor.begin(state.max_steps, watched)
 
         def on_epoch_begin(self, _args: Any, state: Any, _control: Any, **_rest: Any) -> None:
             # Not by the data loader, which does not tell a sampler inside the one that skips what was read before.
@@ -194,6 +194,7 @@ def _callback(trainer: Any, run: Run, conductor: Conductor, stop: Stop) -> Any:
 
         def on_save(self, _args: Any, state: Any, _control: Any, **_rest: Any) -> None:
             since = trainer.loss_since()
+            conductor.check(since)  # before the last good checkpoint is replaced
             trainer.wait()
             if run.writes:
                 progress = conductor.progress(
