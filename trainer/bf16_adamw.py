@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-_PART = 2**24
-"""Elements that are computed in float32 at once."""
+_PART = 2**21
+"""Elements that are computed in float32 at once, in half a dozen tensors of 8 MB."""
 
 
 class Bf16AdamW(torch.optim.Optimizer):

@@ -167,6 +167,11 @@ class MpeftConfig(TrainingConfig, frozen=True, kw_only=True, forbid_unknown_fiel
 Config = TypeVar("Config", bound=TrainingConfig)
 
 
+def searches(config: TrainingConfig) -> bool:
+    """Whether there is a question that the training data is searched for."""
+    return bool(config.held_out or config.leakage_tasks or config.evaluation_data)
+
+
 def read_config(path: Path, kind: type[Config], changes: Sequence[str] = ()) -> Config:
     """Read and check a configuration; `changes` ("key=value", as of `--set`) come after the file.
 

@@ -16,9 +16,11 @@ from typing import Any
 from app.core.errors import MachineError
 from trainer.batches import Collator, Row
 from trainer.checkpoints import Progress, checkpoint_name
-from trainer.config import TrainingConfig
+from trainer.config import TrainingConfig, searches
 from trainer.letters import Sample
+from trainer.planning.amounts import steps
 from trainer.planning.disk import space
+from trainer.progress import print_note
 from trainer.running.conductor import Conductor
 from trainer.running.energy import Meter, find_counters
 from trainer.running.failures import Interrupted
@@ -39,6 +41,8 @@ def quiet_libraries() -> None:
     transformers_logging.disable_progress_bar()
     # PEFT asks transformers for it by its earlier name.
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+    # On a processor there is no other memory to move them to.
+    warnings.filterwarnings("ignore", "Paged optimizers are not supported on CPU", UserWarning)
     # Of a vocabulary that added_tokens made grow.
     warnings.filterwarnings("ignore", "Setting `save_embedding_layers` to `True`", UserWarning)
 
@@ -94,6 +98,8 @@ def train(job: Job, run: Run) -> Outcome:
     before = run.start.progress if run.start else None
     if run.writes and before is None:
         _check_space(job, run)
+        if not searches(job.config):
+            print_note("no question was looked for in the data; set leakage_tasks to the folder of your benchmarks.")
     conductor = Conductor(
         config=job.config,
         evaluates=evaluates(job.config),
@@ -146,7 +152,9 @@ def _check_space(job: Job, run: Run) -> None:
     trained = [weight for weight in job.model.parameters() if weight.requires_grad]
     result = sum(weight.numel() * weight.element_size() for weight in trained)
     state = _STATE_BYTES.get(job.config.optimizer, 2) * sum(weight.numel() for weight in trained)
-    needed = space(job.config, result, state).peak
+    count = steps(job.config, len(job.rows), job.settings.world_size)
+    together = job.config.batch_size * job.config.gradient_accumulation * job.settings.world_size
+    needed = space(job.config, result, state, count, count * together / len(job.rows)).peak
     free = shutil.disk_usage(run.folder).free
     if free < needed:
         raise MachineError(

@@ -125,6 +125,9 @@ def _data(record: RunRecord) -> list[tuple[object, ...]]:
 
 
 def _leakage(record: RunRecord) -> str:
-    if record.held_out_questions:
-        return f"The data was searched for {record.held_out_questions:,} held-out questions before the training."
-    return "The data was not searched for evaluation questions before the training."
+    if not record.held_out_questions:
+        return "The data was not searched for evaluation questions before the training."
+    said = f"The data was searched for {record.held_out_questions:,} evaluation questions before the training."
+    if leaked := record.counts.get("leaked_questions"):
+        said += f" **{leaked:,} of them are in it, and it was trained on all the same: a score on them says nothing.**"
+    return said

@@ -11,7 +11,7 @@ import msgspec
 from app.core.errors import InputError, UserFacingError
 from app.core.language import Language
 from evaluation.leakage.questions import TaskQuestions
-from trainer.config import TrainingConfig
+from trainer.config import TrainingConfig, searches
 from trainer.data.cleaning import text_digest
 from trainer.data.documents import Document, Record
 from trainer.data.formats import FaultKind
@@ -113,7 +113,7 @@ def check(config: TrainingConfig, on_bytes: OnBytes = lambda _: None) -> Check:
     refusals: list[UserFacingError] = []
     if refusal := loaded.reading.refusal():
         refusals.append(refusal)
-    leakage = searched(records, config) if config.held_out or config.leakage_tasks else None
+    leakage = searched(records, config) if searches(config) else None
     if leakage and not config.allow_leakage and (leaked := leakage.refusal()):
         refusals.append(leaked)
     lengths = measure(records, config) if records else None

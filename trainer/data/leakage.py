@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.core.errors import CheckRefused
+from app.core.language import Language
 from trainer.data.documents import Document, Record
 from trainer.data.held_out import HeldOut, form_of, held_out_in
 
@@ -84,20 +85,32 @@ class Leakage:
         return None
 
 
-def search(records: Sequence[Record], held_out: Sequence[HeldOut], tasks: Path | None) -> Leakage:
-    """Every held-out question, and every question of a benchmark in the folder `tasks`, that is in the records.
+@dataclass(frozen=True)
+class Benchmarks:
+    """Where questions of benchmarks lie that the data is searched for."""
+
+    folder: Path
+    task: str | None = None
+    """None: every benchmark that is in the folder."""
+    language: Language | None = None
+
+
+def search(records: Sequence[Record], held_out: Sequence[HeldOut], benchmarks: Sequence[Benchmarks]) -> Leakage:
+    """Every held-out question, and every question of `benchmarks`, that is in the records.
 
     Raises InputError for a folder without a benchmark, and for a benchmark in it that cannot be read.
     """
     found = tuple(_held_out(records, held_out))
-    if tasks is None:
+    if not benchmarks:
         return Leakage(len(held_out), found, ())
     from evaluation.leakage.findings import find
     from evaluation.leakage.index import Index
-    from evaluation.leakage.questions import questions
+    from evaluation.leakage.questions import ALL, questions
 
-    asked = questions(tasks)
-    index = Index(asked.items)
+    asked = [questions(one.folder, one.task or ALL, one.language) for one in benchmarks]
+    # What is asked during the training may be among the benchmarks too.
+    items = {(item.task, item.language, item.id): item for some in asked for item in some.items}
+    index = Index(tuple(items.values()))
     findings = find(index, (_text(number, record) for number, record in enumerate(records)))
     leaked = sorted((one for one in findings if one.leaked), key=lambda one: (int(one.file), one.line))
     return Leakage(
@@ -115,7 +128,7 @@ def search(records: Sequence[Record], held_out: Sequence[HeldOut], tasks: Path |
         overlapping=len(findings) - len(leaked),
         not_searched=len(index.untold.short) + len(index.untold.common),
         with_options=index.with_options,
-        tasks=asked.tasks,
+        tasks=tuple({(one.task, one.language): one for some in asked for one in some.tasks}.values()),
     )
 
 

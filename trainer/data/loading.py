@@ -9,10 +9,10 @@ from pathlib import Path
 from app.core.errors import InputError
 from trainer.config import MpeftConfig, TrainingConfig
 from trainer.data.cleaning import Cleaned, Cleaning, clean
-from trainer.data.documents import Document, Record
+from trainer.data.documents import Record
 from trainer.data.held_out import read_held_out
 from trainer.data.items import ItemWords
-from trainer.data.leakage import Leakage, search
+from trainer.data.leakage import Benchmarks, Leakage, search
 from trainer.data.lines import OnBytes
 from trainer.data.mixture import Mixture, mix, text_amount
 from trainer.data.reading import Reading, Source, passed_over, read_records, sources
@@ -22,8 +22,8 @@ from trainer.data.reading import Reading, Source, passed_over, read_records, sou
 class TrainingData:
     """What one epoch reads, and what a run record says of it."""
 
-    documents: list[Document]
-    """In the order of the files; a document that is read twice stands in it twice."""
+    records: list[Record]
+    """In the order of the files; one that is read twice stands in it twice."""
     files: tuple[Path, ...]
     held_out_files: tuple[Path, ...]
     questions: int
@@ -68,7 +68,7 @@ def load(config: TrainingConfig) -> TrainingData:
     if leakage.leaks:
         counts["leaked_questions"] = len(leakage.leaks)
     return TrainingData(
-        documents=[record.document for record in mixture.records],
+        records=mixture.records,
         files=tuple(source.path for source in loaded.files),
         held_out_files=tuple(map(Path, config.held_out)),
         questions=leakage.searched,
@@ -91,7 +91,10 @@ def read(config: TrainingConfig, on_bytes: OnBytes = lambda _: None) -> Loaded:
 def searched(records: list[Record], config: TrainingConfig) -> Leakage:
     """Raises InputError for a held-out file or a folder of benchmarks that cannot be used."""
     held_out = read_held_out([Path(name) for name in config.held_out])
-    return search(records, held_out, Path(config.leakage_tasks) if config.leakage_tasks else None)
+    benchmarks = [Benchmarks(Path(config.leakage_tasks))] if config.leakage_tasks else []
+    if config.evaluation_task and config.evaluation_data:
+        benchmarks.append(Benchmarks(Path(config.evaluation_data), config.evaluation_task, config.evaluation_language))
+    return search(records, held_out, benchmarks)
 
 
 def mixed(records: list[Record], config: TrainingConfig) -> Mixture:

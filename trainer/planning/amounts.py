@@ -65,7 +65,7 @@ def amounts(config: TrainingConfig) -> Amounts:
     if not loaded.records:
         raise InputError(f"{', '.join(config.data)}: there is no document in it.")
     documents = [record.document for record in mixed(loaded.records, config).records]
-    learned, back = hold_back(documents, config.validation_share, config.seed)
+    learned, back = hold_back(documents, config.validation_share, config.seed, content=lambda document: document)
     tokenizer = _tokenizer(config, learned)
     if tokenizer is None:
         return _from_bytes(learned, len(back), config)

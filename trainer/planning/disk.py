@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import ceil
+from pathlib import Path
 
 from trainer.config import MpeftConfig, TrainingConfig
 from trainer.planning.activations import FLOAT, HALF
@@ -10,33 +12,48 @@ from trainer.planning.execution import trained, trained_parameters
 from trainer.planning.memory import state_bytes
 from trainer.planning.shapes import Shape
 
-SMALL_FILES = 16 * 2**20
-"""Tokenizer, record, losses and plot."""
+SMALL_FILES, EACH_LOSS = 2**16, 400
+"""Record, card, losses, plot and TensorBoard's file: at least, and for each loss that is logged."""
 
 
 @dataclass(frozen=True)
 class Disk:
-    """Bytes."""
+    """Bytes, at the most."""
 
     result: int
     checkpoint: int
     """What a run can be resumed from: what is trained, and the state of its optimizer; 0 if none is kept."""
     peak: int
-    """The last checkpoint, the best one, and one that is being written; later the result beside two."""
+    """While a checkpoint is written beside those that are kept, or the result beside them."""
 
 
-def disk(config: TrainingConfig, shape: Shape) -> Disk:
+def disk(config: TrainingConfig, shape: Shape, steps: int, epochs: float) -> Disk:
+    """Of a run of `steps` steps that reads its data `epochs` times, with its small files."""
     half = not isinstance(config, MpeftConfig) and config.optimizer == "adamw_bf16"
     weights = trained_parameters(config, shape) * (HALF if half else FLOAT)
     state = state_bytes(shape, trained(config, shape), trains_all=not isinstance(config, MpeftConfig))
-    needed = space(config, weights, state)
-    return replace(needed, peak=needed.peak + SMALL_FILES)
+    needed = space(config, weights, state, steps, epochs)
+    small = SMALL_FILES + steps // config.log_every * EACH_LOSS + _tokenizer_bytes(config)
+    return replace(needed, peak=needed.peak + small)
 
 
-def space(config: TrainingConfig, weights: int, state: int) -> Disk:
+def space(config: TrainingConfig, weights: int, state: int, steps: int, epochs: float) -> Disk:
     """Of weights and states alone. `weights` are the bytes of what is trained, `state` those of its optimizer."""
-    keeps = bool(config.save_every or config.validation_share)
-    checkpoint = weights + state if keeps else 0
-    best = 2 if config.validation_share else 1
-    result = weights * best  # the last weights are kept beside better ones
-    return Disk(result, checkpoint, max((best + 1) * checkpoint, best * checkpoint + result))
+    saved = (steps - 1) // config.save_every if config.save_every else 0
+    # Those before the last step, each of which may be the best so far.
+    evaluations = (steps - 1) // config.evaluate_every if config.evaluate_every else ceil(epochs) - 1
+    judged = evaluations if config.validation_share else 0
+    checkpoint = weights + state if saved or judged else 0
+    # The last one, the best one, and the one that is being written.
+    kept = min(saved, 1) + min(judged, 1)
+    written = kept + 1 if saved + judged > 1 else kept
+    result = weights * (2 if judged else 1)  # the last weights are kept beside better ones
+    return Disk(result, checkpoint, max(written * checkpoint, kept * checkpoint + result))
+
+
+def _tokenizer_bytes(config: TrainingConfig) -> int:
+    """Of the base's, which is written beside a checkpoint, and beside an adapter that adds tokens to it."""
+    base = getattr(config, "base", None)
+    if base is None or (isinstance(config, MpeftConfig) and not config.added_tokens):
+        return 0
+    return sum(path.stat().st_size for path in Path(base).glob("tokenizer*") if path.is_file())

@@ -83,16 +83,20 @@ def peak(shape: Shape, run: Execution, trained: Trained, learned: int) -> Peak:
     gradients = gradient_bytes(shape, run, trained)
     logits = loss_bytes(shape, run, learned)
     head = _head_gradient(shape, run, trained)
+    # A gradient that is added to one that is there already stands beside it first: of the output matrix in each further
+    # part of the loss, of the embeddings where they are the same weight.
+    in_parts = learned > rows_at_once(shape) or trained.accumulates
+    again_at_loss, again_at_end = head * in_parts, head * (shape.tied or trained.accumulates)
     work = working_bytes(shape, run)
     at_loss = (
         *held,
-        Term("gradients", gradients if trained.accumulates else head),
+        Term("gradients", (gradients if trained.accumulates else head) + again_at_loss),
         Term("activations", kept_for_backward(shape, run)),
         Term("logits and workspace", max(logits, work)),
     )
     at_end = (
         *(term for term in held if term.name != "weights in the type of the computation"),
-        Term("gradients", gradients),
+        Term("gradients", gradients + again_at_end),
         Term("activations", run.tokens * shape.hidden * run.stream_bytes),
         Term("logits and workspace", work),
     )
@@ -143,8 +147,13 @@ def state_bytes(shape: Shape, trained: Trained, *, trains_all: bool) -> int:
 
 def loss_bytes(shape: Shape, run: Execution, learned: int) -> int:
     """Logits are made for learned positions only, and in parts (see `trainer.loss`)."""
-    rows = min(learned, max(1, LARGEST_PART // shape.vocabulary))
+    rows = min(learned, rows_at_once(shape))
     return rows * shape.vocabulary * LOGIT_BYTES + 2 * learned * shape.hidden * run.stream_bytes
+
+
+def rows_at_once(shape: Shape) -> int:
+    """Positions whose logits are computed in one part."""
+    return max(1, LARGEST_PART // shape.vocabulary)
 
 
 def working_bytes(shape: Shape, run: Execution) -> int:

@@ -22,12 +22,12 @@ from trainer.planning.machine import Machine, free_disk, this_machine
 from trainer.planning.memory import Peak, Term, peak
 from trainer.planning.overhead import CUDA_CONTEXT, CUDA_FRAGMENTS, LIBRARIES, data_bytes, heap_bytes
 from trainer.planning.shapes import KNOWN, Shape, read_shape, shape_from, shape_of_new, stored_parameters
-from trainer.planning.trial import BatchShape, Trial, depths, try_steps
+from trainer.planning.trial import LEAST_ROUNDS, BatchShape, Trial, depths, try_steps
 from trainer.presets import Preset, preset_names, read_preset
 
 GIGABYTE = 10**9
-SHARE_TO_TRY = 0.7
-"""Of a device's memory that a trial of a few steps may take by its estimate."""
+SHARE_TO_TRY, SECONDS_TO_TRY = 0.7, 120.0
+"""Of a device's memory, and of a person's time, that a trial of a few steps may take by its estimate."""
 
 
 class Parameters(msgspec.Struct, frozen=True):
@@ -122,7 +122,7 @@ def make_plan(config: MfptConfig | MpeftConfig, gpu: str | None = None) -> Plan:
         effective_batch=config.batch_size * config.gradient_accumulation,
         tokens=round(_epochs(config, found, count) * found.tokens),
         memory=_memory(config, shape, run, found, machine, here=gpu is None),
-        disk=_space(config, shape),
+        disk=_space(config, shape, found, count),
         time=_time(config, shape, run, found, count, machine, notes, here=gpu is None),
         notes=tuple(notes),
     )
@@ -202,8 +202,8 @@ def _memory(
     )
 
 
-def _space(config: MfptConfig | MpeftConfig, shape: Shape) -> Space:
-    needed, free = disk(config, shape), free_disk(Path(config.output))
+def _space(config: MfptConfig | MpeftConfig, shape: Shape, found: Amounts, count: int) -> Space:
+    needed, free = disk(config, shape, count, _epochs(config, found, count)), free_disk(Path(config.output))
     return Space(
         result=needed.result,
         checkpoint=needed.checkpoint,
@@ -266,10 +266,14 @@ def _tried(
 ) -> Trial | None:
     if missing_packages(config):
         return None
-    # All models that are tried are in memory together.
     small = [replace(shape, layers=depth) for depth in depths(shape)]
-    needed = sum(peak(one, run, trained(config, one), run.tokens).bytes for one in small)
-    if needed > SHARE_TO_TRY * machine.memory:
+    # All models that are tried are in memory together.
+    memory = sum(peak(one, run, trained(config, one), run.tokens).bytes for one in small)
+    flops = sum(
+        training_flops(one, run, run.tokens, config.batch_size * learned, trained(config, one).factors) for one in small
+    )
+    speed = _speed(machine, here=True, half=config.precision == "bfloat16") * efficiency(run)
+    if memory > SHARE_TO_TRY * machine.memory or (LEAST_ROUNDS + 1) * flops / speed > SECONDS_TO_TRY:
         return None
     try:
         return try_steps(config, shape, BatchShape(config.batch_size, run.length, learned))

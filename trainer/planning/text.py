@@ -85,7 +85,7 @@ def _disk(disk: Space) -> list[str]:
 def _time(time: Time) -> list[str]:
     sources = {
         "tried": f"tried here with random weights and up to {time.blocks_tried} blocks",
-        "matrix product": "a guess from one matrix product, since a step could not be tried",
+        "matrix product": "a guess from one matrix product, since no step could be tried here",
         "data sheet": "a guess from its data sheet",
     }
     step = duration(time.seconds_a_step / 3600)

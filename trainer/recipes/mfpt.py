@@ -13,7 +13,7 @@ from app.core.errors import InputError
 from trainer.base import attention, base_files, check_context, load_tokenizer, load_whole, ready_for_training
 from trainer.batches import Padded, Row, blocks, cut, packed_rows, padding_of, rows_of
 from trainer.config import MfptConfig
-from trainer.data.documents import Document
+from trainer.data.documents import Document, Record
 from trainer.data.loading import load
 from trainer.data.tokens import DocumentTokens
 from trainer.letters import read_sample, sample
@@ -33,7 +33,7 @@ def run(config: MfptConfig, *, force: bool = False, resume: bool = False) -> Run
         check_start(config, force=force, resume=resume)
     base = base_files(config.base) if config.base else []
     data = load(config)
-    learned, held_back = hold_back(data.documents, config.validation_share, config.seed)
+    learned, held_back = hold_back(data.records, config.validation_share, config.seed, content=lambda one: one.document)
     questions = read_sample(config)
     inputs = Inputs(
         recipe="mfpt",
@@ -50,8 +50,9 @@ def run(config: MfptConfig, *, force: bool = False, resume: bool = False) -> Run
         quiet_libraries()
         seed_everything(config)
         settings = trainer_settings(config, run)
-        tokenizer = _tokenizer(config, learned)
-        rows = _rows(learned, tokenizer, config)
+        documents = [record.document for record in learned]
+        tokenizer = _tokenizer(config, documents)
+        rows = _rows(documents, tokenizer, config)
         model = ready_for_training(_model(config, tokenizer), config)
         check_context(model, rows)
         counts = {
@@ -69,7 +70,7 @@ def run(config: MfptConfig, *, force: bool = False, resume: bool = False) -> Run
             model=model,
             rows=rows,
             collate=Padded(padding_of(tokenizer)),
-            held_back=rows_of(cut(map(DocumentTokens(tokenizer), held_back), config.block_length)),
+            held_back=_measured(held_back, tokenizer, config),
             sample=sample(questions, tokenizer) if questions else None,
             tokenizer=tokenizer,
         )
@@ -121,3 +122,9 @@ def _rows(documents: Sequence[Document], tokenizer: Any, config: MfptConfig) -> 
     if not rows:
         raise InputError(f"the data has fewer tokens than one block of {length}; lower block_length.")
     return rows
+
+
+def _measured(records: Sequence[Record], tokenizer: Any, config: MfptConfig) -> list[Row]:
+    """What was held back, each document by itself."""
+    tokenized = map(DocumentTokens(tokenizer), (record.document for record in records))
+    return rows_of(cut(tokenized, config.block_length)) if records else []

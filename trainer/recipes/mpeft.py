@@ -15,7 +15,7 @@ from trainer.added_tokens import add_tokens
 from trainer.base import base_files, check_context, load_tokenizer
 from trainer.batches import Padded, packed_rows, padding_of, rows_of
 from trainer.config import MpeftConfig
-from trainer.data.documents import Document, as_messages
+from trainer.data.documents import Record, as_messages
 from trainer.data.loading import load
 from trainer.labels import IGNORED, Example, Labelled, Labeller
 from trainer.letters import read_sample, sample
@@ -35,7 +35,7 @@ def run(config: MpeftConfig, *, force: bool = False, resume: bool = False) -> Ru
         check_start(config, force=force, resume=resume)
     base = base_files(config.base)
     data = load(config)
-    learned, held_back = hold_back(data.documents, config.validation_share, config.seed)
+    learned, held_back = hold_back(data.records, config.validation_share, config.seed, content=lambda one: one.document)
     questions = read_sample(config)
     inputs = Inputs(
         recipe="mpeft",
@@ -75,7 +75,7 @@ def run(config: MpeftConfig, *, force: bool = False, resume: bool = False) -> Ru
             model=model,
             rows=rows,
             collate=Padded(padding_of(tokenizer)),
-            held_back=rows_of(_examples(held_back, tokenizer, config.max_length)[0]) if held_back else (),
+            held_back=rows_of(_examples(held_back, tokenizer, config.max_length, "held back")[0]) if held_back else (),
             sample=sample(questions, tokenizer) if questions else None,
             similar_lengths=not config.packing,
             tokenizer=tokenizer if added else None,
@@ -83,23 +83,25 @@ def run(config: MpeftConfig, *, force: bool = False, resume: bool = False) -> Ru
         return finish(run, inputs, train(job, run), counts)
 
 
-def _examples(documents: Sequence[Document], tokenizer: Any, max_length: int) -> tuple[list[Example], int]:
-    """What is learned, and how many answers do not fit into `max_length`.
+def _examples(
+    records: Sequence[Record], tokenizer: Any, max_length: int, which: str = "learned"
+) -> tuple[list[Example], int]:
+    """What is learned or measured, and how many answers do not fit into `max_length`.
 
     Raises InputError if none does, rather than learn nothing and call it done.
     """
-    if not tokenizer.chat_template:
-        raise InputError("the base has no chat template, so conversations cannot be rendered for it.")
     labeller = Labeller(tokenizer, max_length)
-    labelled = [_labelled(labeller, document, number) for number, document in enumerate(documents, 1)]
+    labelled = [_labelled(labeller, record) for record in records]
     examples = [example for one in labelled for example in one.examples]
     if not examples:
-        raise InputError(f"no conversation has an answer within {max_length} tokens; raise max_length.")
+        raise InputError(
+            f"no conversation has an answer within {max_length} tokens, of those that are {which}; raise max_length."
+        )
     return examples, sum(one.left_out for one in labelled)
 
 
-def _labelled(labeller: Labeller, document: Document, number: int) -> Labelled:
+def _labelled(labeller: Labeller, record: Record) -> Labelled:
     try:
-        return labeller(as_messages(document))
+        return labeller(as_messages(record.document))
     except InputError as error:
-        raise InputError(f"record {number} of the data (check-data says where it is): {error}") from error
+        raise InputError(f"{record.place}: {error}") from error

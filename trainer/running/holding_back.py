@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
 
 from app.core.errors import InputError
 
-Record = TypeVar("Record", bound=Hashable)
+Record = TypeVar("Record")
 
 
-def hold_back(records: Sequence[Record], share: float, seed: int) -> tuple[list[Record], list[Record]]:
+def hold_back(
+    records: Sequence[Record], share: float, seed: int, *, content: Callable[[Record], Hashable]
+) -> tuple[list[Record], list[Record]]:
     """What is learned, and what is held back: about `share` of the different records, each once.
 
-    It depends on the records and the seed alone. Equal records stay together, or what is learned would be measured.
+    It depends on their `content` and the seed alone. Equal records stay together, or what is learned would be measured.
     Raises InputError if nothing would be left on either side.
     """
     if not share:
         return list(records), []
-    different = list(dict.fromkeys(records))
+    different: dict[Hashable, Record] = {}
+    for record in records:
+        different.setdefault(content(record), record)
     count = max(1, round(share * len(different)))
     if count >= len(different):
         raise InputError(
@@ -27,6 +31,5 @@ def hold_back(records: Sequence[Record], share: float, seed: int) -> tuple[list[
             "validation_share."
         )
     held = set(random.Random(f"validation {seed}").sample(range(len(different)), count))
-    back = [record for number, record in enumerate(different) if number in held]
-    kept = set(back)
-    return [record for record in records if record not in kept], back
+    back = {one: record for number, (one, record) in enumerate(different.items()) if number in held}
+    return [record for record in records if content(record) not in back], list(back.values())

@@ -136,6 +136,30 @@ def test_a_recipe_refuses_it_before_anything_is_loaded(
     assert not (folder / "out").exists()
 
 
+def test_what_is_asked_during_the_training_must_not_be_in_it_either(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    item = {"problem_id": 1, "problem_text": QUESTION, "choices": ["Colchicine", "Iron"], "answer": "a"}
+    (folder / "items.jsonl").write_text(json.dumps(item) + "\n", "utf-8")
+    asking = {"evaluation_task": "jsonl", "evaluation_data": "items.jsonl", "evaluation_language": "en"}
+    path = config(folder, asked("q", "a"), asked(QUESTION, "Colchicine"), max_length=256, **asking)
+    tiny_checkpoint(folder / "base")
+    assert main(["mpeft", path]) == 1
+    assert "1 question of a benchmark is in the training data" in capsys.readouterr().err
+    assert main(["mpeft", path, "--set", "allow_leakage=true"]) == 0
+    card = (folder / "out" / "README.md").read_text("utf-8")
+    assert "1 of them are in it, and it was trained on all the same: a score on them says nothing" in card
+
+
+def test_a_training_whose_data_was_searched_for_nothing_says_so(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = config(folder, asked("q", "a"), max_length=256)
+    tiny_checkpoint(folder / "base")
+    assert main(["mpeft", path]) == 0
+    assert "no question was looked for in the data; set leakage_tasks" in capsys.readouterr().err
+
+
 def test_personal_information_is_named_by_line_and_never_shown(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -263,7 +287,7 @@ def test_the_record_counts_files_that_were_passed_over(folder: Path) -> None:
     (folder / "corpus" / "a.csv").touch()
     write(folder / "corpus" / "b.jsonl", asked("q", "a"))
     data = load(read_config(Path(config(folder, data=["corpus"])), MpeftConfig))
-    assert (len(data.documents), data.counts) == (1, {"files_passed_over": 1})
+    assert (len(data.records), data.counts) == (1, {"files_passed_over": 1})
 
 
 @pytest.mark.parametrize("command", ["check-data", "sample", "plan"])

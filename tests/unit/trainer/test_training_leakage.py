@@ -10,7 +10,7 @@ from evaluation.scoring import bare
 from trainer.data.cleaning import Cleaned, Cleaning, clean
 from trainer.data.documents import Document, Message, Record
 from trainer.data.held_out import Finder, HeldOut, read_held_out
-from trainer.data.leakage import check_leakage, search
+from trainer.data.leakage import Benchmarks, check_leakage, search
 
 HELD_OUT = [
     HeldOut("gout/en", "In gout, which crystals are deposited?"),
@@ -100,7 +100,7 @@ def test_a_benchmarks_question_is_found_although_words_of_it_were_changed(tasks:
         Record(Document(text="Nothing of it."), "a.txt", 1, "text"),
         Record(Document(text=f"Notes.\n{changed}"), "b.md", 1, "text", running=True),
     ]
-    found = search(records, [], tasks)
+    found = search(records, [], [Benchmarks(tasks)])
     assert (found.searched, len(found.benchmarks), found.held_out) == (1, 1, ())
     refusal = found.refusal()
     assert refusal is not None
@@ -110,7 +110,7 @@ def test_a_benchmarks_question_is_found_although_words_of_it_were_changed(tasks:
 
 def test_a_turn_of_phrase_is_no_leak(tasks: Path) -> None:
     phrase = "He comes to the physician because of pain and swelling of his right big toe since yesterday."
-    found = search([Record(Document(text=phrase), "a.txt", 1, "text")], [], tasks)
+    found = search([Record(Document(text=phrase), "a.txt", 1, "text")], [], [Benchmarks(tasks)])
     assert found.refusal() is None
     assert not found.benchmarks
 
@@ -144,7 +144,7 @@ def test_a_short_question_is_found_as_a_message_and_in_a_text_only_with_its_opti
         Document(text=f"{AMMONIA}\na 肝硬変 b 痛風 c 喘息 d 貧血"),
     ]
     for number, document in enumerate(documents, 1):
-        found = search([Record(document, "a.jsonl", number, "messages")], [], tasks)
+        found = search([Record(document, "a.jsonl", number, "messages")], [], [Benchmarks(tasks)])
         assert len(found.benchmarks) == (number not in (4, 5))
         assert all(leak.place == f"a.jsonl, line {number}" and leak.answered for leak in found.benchmarks)
         assert (found.searched, found.with_options) == (2, 1)
@@ -152,9 +152,8 @@ def test_a_short_question_is_found_as_a_message_and_in_a_text_only_with_its_opti
 
 def test_what_of_a_benchmark_cannot_be_looked_for_is_counted(tasks: Path) -> None:
     short_question(tasks, '{"sample_id": "9", "question": "尿酸の結晶が沈着して起こる関節炎は何と呼ばれるか。"}', "{")
-    found = search(
-        [Record(Document(text="尿酸の結晶が沈着して起こる関節炎は何と呼ばれるか。"), "a.txt", 1, "text")], [], tasks
-    )
+    record = Record(Document(text="尿酸の結晶が沈着して起こる関節炎は何と呼ばれるか。"), "a.txt", 1, "text")
+    found = search([record], [], [Benchmarks(tasks)])
     assert [(one.task, one.questions, one.by_text, one.lost) for one in found.tasks] == [
         ("medqa", 1, 0, 0),
         ("jmedbench-medqa", 2, 1, 1),
@@ -169,7 +168,7 @@ def test_a_benchmark_that_cannot_be_read_is_refused(tasks: Path) -> None:
     path = tasks / "JMedBench" / "medqa_jp" / "test.jsonl"
     path.write_bytes(path.read_text("utf-8").encode("cp932"))
     with pytest.raises(InputError, match=r"jmedbench-medqa \(ja\) are there but cannot be looked for"):
-        search([], [], tasks)
+        search([], [], [Benchmarks(tasks)])
 
 
 @pytest.mark.parametrize("join_lines", [False, True])
@@ -179,11 +178,11 @@ def test_the_line_of_a_question_in_a_book_is_told(tasks: Path, join_lines: bool)
     book = Record(Document(text="\n".join(lines)), "book.md", 1, "text", running=True)
     (record,) = clean([book], Cleaning(join_lines=join_lines), Cleaned())
     other = Record(Document(text="Nothing of it."), "a.txt", 3, "text")
-    found = search([other, record], HELD_OUT, tasks)
+    found = search([other, record], HELD_OUT, [Benchmarks(tasks)])
     assert [leak.place for leak in found.leaks] == ["book.md, line 401", "book.md, line 404"]
 
 
 def test_a_folder_without_a_benchmark_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no benchmark"):
-        search([], [], tmp_path / "empty")
+        search([], [], [Benchmarks(tmp_path / "empty")])

@@ -50,15 +50,15 @@ def test_what_one_process_learns_from_at_a_step_two_learn_from_together() -> Non
 
 def test_equal_records_are_held_back_together() -> None:
     records = [f"record {number % 40}" for number in range(100)]
-    learned, held_back = hold_back(records, 0.25, seed=3)
+    learned, held_back = hold_back(records, 0.25, seed=3, content=str)
     assert len(held_back) == 10 == len(set(held_back))
     assert not set(learned) & set(held_back)
     assert [record for record in records if record not in held_back] == learned
-    assert (learned, held_back) == hold_back(records, 0.25, seed=3)
-    assert held_back != hold_back(records, 0.25, seed=4)[1]
-    assert hold_back(records, 0.0, seed=3) == (records, [])
+    assert (learned, held_back) == hold_back(records, 0.25, seed=3, content=str)
+    assert held_back != hold_back(records, 0.25, seed=4, content=str)[1]
+    assert hold_back(records, 0.0, seed=3, content=str) == (records, [])
     with pytest.raises(InputError, match="lower validation_share"):
-        hold_back(["same"] * 10, 0.1, seed=3)
+        hold_back(["same"] * 10, 0.1, seed=3, content=str)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])

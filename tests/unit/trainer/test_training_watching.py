@@ -112,13 +112,14 @@ def mean_loss_of_held_back(adapter: str) -> float:
     from trainer.running.holding_back import hold_back
 
     config = read_config(Path("often.yaml"), MpeftConfig)
-    _, held_back = hold_back(load(config).documents, config.validation_share, config.seed)
+    records = load(config).records
+    _, held_back = hold_back(records, config.validation_share, config.seed, content=lambda one: one.document)
     tokenizer = AutoTokenizer.from_pretrained("base")
     model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("base", dtype=torch.float32), adapter)
     model.eval()
     total, tokens = 0.0, 0
-    for document in held_back:
-        for example in Labeller(tokenizer, config.max_length)(as_messages(document)).examples:
+    for record in held_back:
+        for example in Labeller(tokenizer, config.max_length)(as_messages(record.document)).examples:
             labels = torch.tensor([example.labels])
             learned = int((labels[:, 1:] != -100).sum())
             with torch.no_grad():
