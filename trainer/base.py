@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.core.errors import InputError
+from app.core.errors import InputError, MachineError
 from converter.checkpoint import read_checkpoint
 from trainer.isolation import check_isolation
 from trainer.loss import learn_from_labels_only
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")
+NF4_BLOCK = 64
+"""Weights that share a scale (bitsandbytes' default, arXiv 2305.14314)."""
 FROM_OUTSIDE = {"local_files_only": True, "trust_remote_code": False}
 """How transformers reads what it did not write."""
 
@@ -76,7 +78,9 @@ def load_frozen(config: MpeftConfig) -> Any:
     """The base under an adapter: its weights are in the type of the computation, or in NF4."""
     quantized: dict[str, Any] = {"quantization_config": _nf4(config)} if config.quantization else {}
     base = _model(config, config.base, weight_type(config), **quantized)
-    _keep_gradients(base)
+    if config.quantization:
+        _check_widths(base)
+        _keep_gradients(base)
     return base
 
 
@@ -152,3 +156,18 @@ def _keep_gradients(base: Any) -> None:
     for module in base.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
+
+
+def _check_widths(base: Any) -> None:
+    """Raises MachineError where bitsandbytes would compute with other weights than it was given: its kernel for
+    AVX-512 is wrong for layers whose inputs are no multiple of its block (0.50.2)."""
+    import torch
+
+    if torch.cuda.is_available() or torch.backends.cpu.get_cpu_capability() != "AVX512":
+        return
+    for name, module in base.named_modules():
+        if hasattr(module, "support_avx512bf16_for_cpu") and module.in_features % NF4_BLOCK:
+            raise MachineError(
+                f"bitsandbytes cannot hold {name} in 4 bits on this processor, since its {module.in_features} inputs "
+                f"are no multiple of {NF4_BLOCK}; leave quantization out, or train on a GPU."
+            )

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trainer.base import NF4_BLOCK
 from trainer.loss import LARGEST_PART
 from trainer.planning.activations import FLOAT, HALF, Execution, block_bytes, kept_for_backward
 from trainer.planning.shapes import Shape
 
-NF4_BLOCK = 64
-"""Weights that share a scale (bitsandbytes' default, arXiv 2305.14314)."""
 NF4_SCALES = 256
 """Scales that share a scale of their own, in double quantization; 8-bit optimizers also use blocks of 256."""
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 from peft.optimizers import create_loraplus_optimizer
 
-from app.core.errors import InputError
+from app.core.errors import InputError, MachineError
 from tests.tiny_checkpoints import tiny_checkpoint, tiny_model
 from tests.unit.converter.peft_models import (
     EMBEDDING,
@@ -146,6 +146,16 @@ def test_an_adapter_of_a_base_in_4_bits_is_merged_into_what_it_was_trained_on(
 
     assert divergence() < 1e-3
     assert divergence(base_quant="none") > 5 * divergence()
+
+
+@pytest.mark.skipif(
+    torch.cuda.is_available() or torch.backends.cpu.get_cpu_capability() != "AVX512",
+    reason="bitsandbytes computes this rightly on this machine",
+)
+def test_a_base_that_would_be_held_wrongly_in_4_bits_is_refused(tmp_path: Path) -> None:
+    checkpoint = tiny_checkpoint(tmp_path, hidden_size=48, num_key_value_heads=4)
+    with pytest.raises(MachineError, match=r"cannot hold .* in 4 bits on this processor, since its 48 inputs"):
+        adapter_model(config_for(checkpoint, quantization="nf4"))
 
 
 def test_a_module_that_the_base_does_not_have_is_named_with_those_it_has(checkpoints: dict[str, Path]) -> None:

@@ -139,7 +139,7 @@ def test_the_card_says_what_was_trained_and_how_it_went(tmp_path: Path) -> None:
     assert "| documents | 1,234 |" in text
     assert "| 20 | 0.5000 | 1.649 | best |" in text
     assert "| 40 | igakuqa (ja) | 55 of 100 | 55.0% | 45.2% to 64.4% |" in text
-    assert "searched for 5 held-out questions" in text
+    assert "searched for 5 evaluation questions" in text
     assert "answers\\|1.jsonl" in text, "a bar would end the cell"
     assert "512.2 Wh" in text
 
