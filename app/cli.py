@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from app.commands.model_arguments import add_models
 from app.core.command import run
 
 
@@ -29,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(run=_window)
     commands = parser.add_subparsers(title="commands", metavar="")
     _add_ask(commands.add_parser("ask", help="answer one question in the terminal"))
-    _add_models(commands.add_parser("models", help="list, import and choose model files"))
+    add_models(commands.add_parser("models", help="import, check, approve and choose model files"))
     doctor = commands.add_parser("doctor", help="say what this machine offers and what the self-test found")
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
     doctor.set_defaults(run=_doctor)
@@ -47,20 +48,6 @@ def _add_ask(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, metavar="N", help="sample with this seed; without it the answer is greedy")
     parser.add_argument("--json", action="store_true", help="print one JSON object at the end instead of streaming")
     parser.set_defaults(run=_ask)
-
-
-def _add_models(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(title="commands", metavar="", required=True)
-    listing = commands.add_parser("list", help="list the models of this machine")
-    listing.add_argument("--json", action="store_true", help="print one JSON object")
-    importing = commands.add_parser("import", help="check a GGUF file and copy it into the library")
-    importing.add_argument("file", type=Path)
-    importing.add_argument("--json", action="store_true", help="print one JSON object")
-    using = commands.add_parser("use", help="choose the model that answers from now on")
-    using.add_argument("name", help="a name or the beginning of a sha256; `demo` for the demonstration model")
-    listing.set_defaults(run=_list_models)
-    importing.set_defaults(run=_import_model)
-    using.set_defaults(run=_use_model)
 
 
 def _positive(text: str) -> int:
@@ -83,24 +70,6 @@ def _ask(options: argparse.Namespace) -> int:
     from app.commands.ask import ask_command
 
     return ask_command(options)
-
-
-def _list_models(options: argparse.Namespace) -> int:
-    from app.commands.models import list_models
-
-    return list_models(as_json=options.json)
-
-
-def _import_model(options: argparse.Namespace) -> int:
-    from app.commands.models import import_model
-
-    return import_model(options.file, as_json=options.json)
-
-
-def _use_model(options: argparse.Namespace) -> int:
-    from app.commands.models import use_model
-
-    return use_model(options.name)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from app.core.command import print_json
 from app.core.engine.client import EngineClient
 from app.core.engine.protocol import Turn
 from app.core.errors import ExitCode
+from app.core.models.keys import TrustedKeys
 from app.core.models.library import InstalledModel, ModelLibrary
 from app.core.paths import user_paths
 from app.core.settings import read_settings, write_settings
@@ -42,7 +43,8 @@ def import_model(file: Path, *, as_json: bool) -> int:
         if sys.stderr.isatty():
             print(f"\rcopying {copied / 1e6:,.0f} of {total / 1e6:,.0f} MB", end="", file=sys.stderr, flush=True)
 
-    model = ModelLibrary(user_paths().models).add(file, _probe, on_bytes)
+    paths = user_paths()
+    model = ModelLibrary(paths.models).add(file, _probe, on_bytes, TrustedKeys(paths.trusted_keys).all())
     if sys.stderr.isatty():
         print(file=sys.stderr)
     if as_json:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.core.errors import InputError
+
 _CHUNK = 4 * 1024 * 1024
 
 
@@ -21,6 +23,20 @@ def sha256_file(path: Path, on_bytes: Callable[[int], None] | None = None) -> st
             if on_bytes:
                 on_bytes(len(chunk))
     return digest.hexdigest()
+
+
+def read_bounded(path: Path, limit: int, what: str) -> bytes:
+    """A small file from outside, whole. `what` it should be, such as "a manifest", is named to the person.
+
+    Raises InputError for one of more than `limit` bytes, and for what is no file (a pipe would never end).
+    """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is not a file.")
+    with path.open("rb") as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise InputError(f"{path} is larger than {what} can be.")
+    return data
 
 
 @contextmanager

@@ -25,6 +25,10 @@ class Paths:
         return self.data / "models"
 
     @property
+    def trusted_keys(self) -> Path:
+        return self.data / "trusted_keys"
+
+    @property
     def settings(self) -> Path:
         return self.data / "settings.json"
 

@@ -27,6 +27,13 @@ def run(*command: str) -> str:
     return done.stdout
 
 
+def inro(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """The command `inro`, however it ends."""
+    command = [*GUARD, str(Path(sys.executable).with_name("inro")), *arguments]
+    environment = {"LOGNAME": "tester", "USER": "tester", **os.environ}
+    return subprocess.run(command, input=stdin, env=environment, capture_output=True, text=True, check=False)
+
+
 def run_json(*command: str) -> dict[str, Any]:
     loaded: dict[str, Any] = json.loads(run(*command, "--json"))
     return loaded

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from app.core.files import sha256_file
-from app.core.models.manifest import Manifest, manifest_path, write_manifest
 from app.core.paths import Paths
+from tests.manifests import describe
 
 INRO = str(Path(sys.executable).with_name("inro"))
 QUESTION = "秘密の質問：発熱の原因は？"
@@ -28,21 +28,6 @@ def run(
         [INRO, *arguments], input=stdin, capture_output=True, check=False, env={**os.environ, **(environment or {})}
     )
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
-
-
-def manifest_of(model: Path, sha256: str) -> Manifest:
-    return Manifest(
-        name="named",
-        file=model.name,
-        file_bytes=model.stat().st_size,
-        sha256=sha256,
-        architecture="qwen2",
-        quantization="F32",
-        parameters=1,
-        context_length=4096,
-        licence="Apache-2.0",
-        languages=("ja", "en"),
-    )
 
 
 @pytest.fixture
@@ -138,7 +123,7 @@ def test_a_broken_file_is_one_sentence_and_2(tmp_path: Path) -> None:
 
 
 def test_a_file_that_its_manifest_does_not_describe_is_refused_with_1(own_model: Path) -> None:
-    write_manifest(manifest_path(own_model), manifest_of(own_model, "0" * 64))
+    describe(own_model, sha256="0" * 64)
     for command in (["ask", "--model", str(own_model), QUESTION], ["models", "import", str(own_model)]):
         done = run(*command)
         assert done.returncode == 1
@@ -147,7 +132,7 @@ def test_a_file_that_its_manifest_does_not_describe_is_refused_with_1(own_model:
 
 
 def test_a_model_that_was_imported_and_chosen_answers(own_model: Path, home: Paths) -> None:
-    write_manifest(manifest_path(own_model), manifest_of(own_model, sha256_file(own_model)))
+    describe(own_model)
     assert run("models", "import", str(own_model)).returncode == 0
     own_model.unlink()
     assert run("models", "use", "named").returncode == 0

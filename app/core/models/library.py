@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -15,9 +15,10 @@ from typing import NoReturn
 import psutil
 
 from app.core.errors import CheckRefused, InputError, MachineError
-from app.core.files import flush_folder
-from app.core.models.gguf_header import read_header
-from app.core.models.manifest import Manifest, find_manifest, manifest_path, write_manifest
+from app.core.files import flush_folder, write_atomically
+from app.core.models.examination import Examination, contradictions, examine
+from app.core.models.manifest import Manifest, find_manifest, manifest_path
+from app.core.models.signing import PublicKey, signature_path
 
 _CHUNK = 4 * 1024 * 1024
 _PARTIAL = ".partial-"
@@ -56,36 +57,44 @@ class ModelLibrary:
             raise InputError(f"{name} {problem}. `inro models list` shows what there is.")
         return matching[0]
 
-    def add(self, source: Path, probe: Probe, on_bytes: Callable[[int], None] = lambda count: None) -> InstalledModel:
+    def add(
+        self,
+        source: Path,
+        probe: Probe,
+        on_bytes: Callable[[int], None] = lambda count: None,
+        trusted: Mapping[str, PublicKey] | None = None,
+    ) -> InstalledModel:
         """Bring in a file: header, space, copy while hashing, manifest, probe, and only then a place in the library.
+
+        Args:
+            trusted: the keys whose signatures count, by key id.
 
         Raises:
             InputError: the file or its manifest is not what the engine can use.
-            CheckRefused: the file is not the one that its manifest describes.
+            CheckRefused: the file is not the one that its manifest describes, or its signature does not fit.
             MachineError: there is no space for it.
         """
-        header = read_header(source)
-        if header.part_count > 1:
-            raise InputError(f"{source.name} is one of {header.part_count} parts; only a single file can be imported.")
-        manifest = find_manifest(source)
+        examined = examine(source, trusted or {})
+        if (parts := examined.header.part_count) > 1:
+            raise InputError(f"{source.name} is one of {parts} parts; only a single file can be imported.")
+        _check_claims(examined)
+        manifest = examined.manifest
         self._remove_leftovers()
         self._folder.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(self._folder).free < header.file_bytes:
-            _no_space(self._folder, header.file_bytes)
+        if shutil.disk_usage(self._folder).free < examined.header.file_bytes:
+            _no_space(self._folder, examined.header.file_bytes)
         # The number tells a running import of another process from the leftovers of one that was killed.
         with tempfile.TemporaryDirectory(prefix=f"{_PARTIAL}{os.getpid()}-", dir=self._folder) as partial:
             copy = Path(partial) / "model" / f"{source.stem}.gguf"
             copy.parent.mkdir()
             sha256 = _copy_hashing(source, copy, on_bytes)
-            if manifest is not None:
-                if manifest.sha256 != sha256:
-                    raise CheckRefused(f"{source.name} is not the file its manifest describes: it was changed.")
-                write_manifest(manifest_path(copy), manifest)
+            if manifest is not None and manifest.sha256 != sha256:
+                raise CheckRefused(f"{source.name} is not the file its manifest describes: it was changed.")
+            _write_papers(examined, copy)
             probe(copy)
             target = self._folder / sha256
             if (installed := self._read(target)) is not None:
-                if manifest is not None:
-                    write_manifest(manifest_path(installed.path), manifest)
+                _write_papers(examined, installed.path)
                 return InstalledModel(installed.path, sha256, manifest or installed.manifest)
             copy.parent.rename(target)
             flush_folder(self._folder)
@@ -107,6 +116,26 @@ class ModelLibrary:
             process = entry.name.removeprefix(_PARTIAL).partition("-")[0]
             if not process.isdigit() or not psutil.pid_exists(int(process)):
                 shutil.rmtree(entry, ignore_errors=True)
+
+
+def _check_claims(examined: Examination) -> None:
+    if examined.signature.state == "broken":
+        raise CheckRefused(f"{examined.path.name}: {examined.signature}.")
+    if examined.manifest is not None:
+        for sentence in contradictions(examined.header, examined.manifest, examined.template_sha256):
+            raise CheckRefused(f"{examined.path.name}: {sentence}")
+
+
+def _write_papers(examined: Examination, model: Path) -> None:
+    """Manifest and signature beside the copy, byte for byte: the signature is one of bytes."""
+    if examined.manifest is None:
+        return
+    path = manifest_path(model)
+    # In this order, so that a signature never lies beside a manifest that it does not fit.
+    signature_path(path).unlink(missing_ok=True)
+    write_atomically(path, examined.manifest_bytes)
+    if examined.signature_bytes is not None:
+        write_atomically(signature_path(path), examined.signature_bytes)
 
 
 def _copy_hashing(source: Path, target: Path, on_bytes: Callable[[int], None]) -> str:

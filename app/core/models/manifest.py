@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from app.core.errors import CheckRefused, InputError
-from app.core.files import sha256_file, write_atomically
+from app.core.files import read_bounded, sha256_file, write_atomically
 from app.core.language import Language
 
 MAX_MANIFEST_BYTES = 1024 * 1024
+MAX_NAME_CHARACTERS = 200
+
+IntendedUse = Annotated[str, msgspec.Meta(max_length=4000)]
+Sha256OrNone = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")]
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,7 +91,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """`examples` are questions that the model can answer, offered to the person who opens an empty window.
 
     `recipe` says how the file was made: types, importance matrix, rounding of the base. `not_compared` are sentences on
-    what its verification left out.
+    what its verification left out. `intended_use` says for whom and for what the model was made; after the day
+    `expires` its maker no longer stands by it. `chat_template_sha256` is of the template in the file, in UTF-8; empty
+    where it was not written down.
     """
 
     format: Literal["inro-model-manifest/1"] = "inro-model-manifest/1"
@@ -111,6 +118,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     not_compared: tuple[str, ...] = ()
     score_cards: tuple[ScoreCardReference, ...] = ()
     verdict: Verdict | None = None
+    intended_use: IntendedUse = ""
+    expires: datetime.date | None = None
+    chat_template_sha256: Sha256OrNone = ""
+
+    def expired(self, today: datetime.date) -> bool:
+        return self.expires is not None and self.expires < today
 
 
 def manifest_path(model: Path) -> Path:
@@ -120,12 +133,24 @@ def manifest_path(model: Path) -> Path:
 
 def read_manifest(path: Path) -> Manifest:
     """Raises InputError for a file that is too large, no JSON, or not of this schema."""
-    if path.stat().st_size > MAX_MANIFEST_BYTES:
-        raise InputError(f"{path} is larger than a manifest can be.")
+    return parse_manifest(read_manifest_bytes(path), path)
+
+
+def read_manifest_bytes(path: Path) -> bytes:
+    """For what is said of the exact bytes: a signature, a hash. Raises InputError for a file that is too large."""
+    return read_bounded(path, MAX_MANIFEST_BYTES, "a manifest")
+
+
+def parse_manifest(data: bytes, path: Path) -> Manifest:
+    """Raises InputError, which names `path`, for what is no JSON or not of this schema."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode(data, type=Manifest)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path} is not a valid manifest: {error}.") from error
+    if not manifest.name.isprintable() or len(manifest.name) > MAX_NAME_CHARACTERS:
+        # It is shown in terminals and in the window, where control characters move what a person reads.
+        raise InputError(f"{path} is not a valid manifest: its name is too long or no printable text.")
+    return manifest
 
 
 def find_manifest(model: Path) -> Manifest | None:

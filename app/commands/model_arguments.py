@@ -1,0 +1,129 @@
+"""The arguments of `inro models`. Each command imports what it needs when it runs, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+_Commands = Any  # argparse gives the type of its subparsers no public name
+
+
+def add_models(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(title="commands", metavar="", required=True)
+    _add_library(commands)
+    _add_examining(commands)
+    _add_signing(commands)
+
+
+def _add_library(commands: _Commands) -> None:
+    listing = commands.add_parser("list", help="list the models of this machine")
+    _add_json(listing)
+    listing.set_defaults(run=_list)
+    importing = commands.add_parser("import", help="check a GGUF file and copy it into the library")
+    importing.add_argument("file", type=Path)
+    _add_json(importing)
+    importing.set_defaults(run=_import)
+    using = commands.add_parser("use", help="choose the model that answers from now on")
+    using.add_argument("name", help="a name or the beginning of a sha256; `demo` for the demonstration model")
+    using.set_defaults(run=_use)
+
+
+def _add_examining(commands: _Commands) -> None:
+    inspecting = commands.add_parser("inspect", help="show what a model file is, and who vouches for it")
+    verifying = commands.add_parser("verify", help="check a model file against its manifest and signature")
+    for parser in (inspecting, verifying):
+        parser.add_argument("file", type=Path, help="a GGUF file, or the first of several parts")
+        parser.add_argument("--manifest", type=Path, metavar="FILE", help="the manifest, if it is not beside the file")
+        _add_json(parser)
+    inspecting.set_defaults(run=_inspect)
+    verifying.set_defaults(run=_verify)
+
+
+def _add_signing(commands: _Commands) -> None:
+    generating = commands.add_parser("keygen", help="make a key that signs manifests (for the model's maker)")
+    generating.add_argument("name", help="who signs, as hospitals will see it")
+    generating.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="where the two files go")
+    generating.add_argument(
+        "--passphrase", action="store_true", help="encrypt the private key; asked for, or a line of standard input"
+    )
+    generating.set_defaults(run=_keygen)
+    signing = commands.add_parser("sign", help="sign a manifest (for the model's maker)")
+    signing.add_argument("manifest", type=Path)
+    signing.add_argument("--key", type=Path, required=True, metavar="FILE", help="the private key")
+    signing.set_defaults(run=_sign)
+    trust = commands.add_parser("trust", help="whose signatures this machine believes")
+    trusting = trust.add_subparsers(title="commands", metavar="", required=True)
+    adding = trusting.add_parser("add", help="trust a key")
+    adding.add_argument("file", type=Path, help="the public file that inro models keygen made")
+    adding.set_defaults(run=_trust_add)
+    listing = trusting.add_parser("list", help="list the trusted keys")
+    _add_json(listing)
+    listing.set_defaults(run=_trust_list)
+    removing = trusting.add_parser("remove", help="trust a key no longer")
+    removing.add_argument("key", help="the public file, a key id, or a name")
+    removing.set_defaults(run=_trust_remove)
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _list(options: argparse.Namespace) -> int:
+    from app.commands.models import list_models
+
+    return list_models(as_json=options.json)
+
+
+def _import(options: argparse.Namespace) -> int:
+    from app.commands.models import import_model
+
+    return import_model(options.file, as_json=options.json)
+
+
+def _use(options: argparse.Namespace) -> int:
+    from app.commands.models import use_model
+
+    return use_model(options.name)
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from app.commands.examining import inspect
+
+    return inspect(options.file, options.manifest, as_json=options.json)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from app.commands.examining import verify
+
+    return verify(options.file, options.manifest, as_json=options.json)
+
+
+def _keygen(options: argparse.Namespace) -> int:
+    from app.commands.signing import keygen
+
+    return keygen(options.name, options.out, with_passphrase=options.passphrase)
+
+
+def _sign(options: argparse.Namespace) -> int:
+    from app.commands.signing import sign_manifest
+
+    return sign_manifest(options.manifest, options.key)
+
+
+def _trust_add(options: argparse.Namespace) -> int:
+    from app.commands.signing import trust_add
+
+    return trust_add(options.file)
+
+
+def _trust_list(options: argparse.Namespace) -> int:
+    from app.commands.signing import trust_list
+
+    return trust_list(as_json=options.json)
+
+
+def _trust_remove(options: argparse.Namespace) -> int:
+    from app.commands.signing import trust_remove
+
+    return trust_remove(options.key)
