@@ -14,6 +14,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     _add_library(commands)
     _add_examining(commands)
     _add_signing(commands)
+    _add_audit(commands)
 
 
 def _add_library(commands: _Commands) -> None:
@@ -63,6 +64,21 @@ def _add_signing(commands: _Commands) -> None:
     removing = trusting.add_parser("remove", help="trust a key no longer")
     removing.add_argument("key", help="the public file, a key id, or a name")
     removing.set_defaults(run=_trust_remove)
+
+
+def _add_audit(commands: _Commands) -> None:
+    audit = commands.add_parser("audit", help="the record of what was done to the models of this machine")
+    auditing = audit.add_subparsers(title="commands", metavar="", required=True)
+    verifying = auditing.add_parser("verify", help="find any change, gap, other order or cut of the record")
+    verifying.add_argument("--expect", metavar="HASH", help="a last hash that was noted elsewhere")
+    verifying.set_defaults(run=_audit_verify)
+    showing = auditing.add_parser("show", help="show the record")
+    showing.set_defaults(run=_audit_show)
+    exporting = auditing.add_parser("export", help="write the record to a file")
+    exporting.add_argument("file", type=Path)
+    exporting.set_defaults(run=_audit_export)
+    for reading in (verifying, showing):
+        _add_json(reading)
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
@@ -127,3 +143,21 @@ def _trust_remove(options: argparse.Namespace) -> int:
     from app.commands.signing import trust_remove
 
     return trust_remove(options.key)
+
+
+def _audit_verify(options: argparse.Namespace) -> int:
+    from app.commands.audit import verify
+
+    return verify(options.expect, as_json=options.json)
+
+
+def _audit_show(options: argparse.Namespace) -> int:
+    from app.commands.audit import show
+
+    return show(as_json=options.json)
+
+
+def _audit_export(options: argparse.Namespace) -> int:
+    from app.commands.audit import export
+
+    return export(options.file)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from app.core.command import print_json
 from app.core.engine.client import EngineClient
 from app.core.engine.protocol import Turn
 from app.core.errors import ExitCode
+from app.core.models.administration import Administration
 from app.core.models.keys import TrustedKeys
 from app.core.models.library import InstalledModel, ModelLibrary
 from app.core.paths import user_paths
-from app.core.settings import read_settings, write_settings
-
-_DEMONSTRATION = "demo"
+from app.core.settings import read_settings
 
 
 def list_models(*, as_json: bool) -> int:
@@ -45,6 +43,7 @@ def import_model(file: Path, *, as_json: bool) -> int:
 
     paths = user_paths()
     model = ModelLibrary(paths.models).add(file, _probe, on_bytes, TrustedKeys(paths.trusted_keys).all())
+    Administration(paths).imported(model)
     if sys.stderr.isatty():
         print(file=sys.stderr)
     if as_json:
@@ -56,11 +55,7 @@ def import_model(file: Path, *, as_json: bool) -> int:
 
 
 def use_model(name: str) -> int:
-    paths = user_paths()
-    settings = read_settings(paths.settings)
-    sha256 = None if name == _DEMONSTRATION else ModelLibrary(paths.models).find(name).sha256
-    write_settings(paths.settings, replace(settings, model=sha256))
-    print(f"{name} answers from the next start on.")
+    print(f"{Administration(user_paths()).use(name)} answers from the next start on.")
     return ExitCode.DONE
 
 

@@ -8,6 +8,7 @@ from app.commands.terminal import read_new_secret, read_secret
 from app.core.command import print_json
 from app.core.errors import ExitCode, InputError
 from app.core.files import write_atomically
+from app.core.models.administration import Administration
 from app.core.models.keys import TrustedKeys, make_key, open_key
 from app.core.models.manifest import parse_manifest, read_manifest_bytes
 from app.core.models.signing import read_public_key, sign, signature_path
@@ -49,17 +50,18 @@ def trust_list(*, as_json: bool) -> int:
 
 def trust_add(file: Path) -> int:
     key = read_public_key(file)
-    TrustedKeys(user_paths().trusted_keys).add(key)
+    Administration(user_paths()).trust(key)
     print(f"Manifests signed with the key {key.key_id} of {key.name} are trusted on this machine from now on.")
     print("Compare the key id with what its owner tells you by telephone or letter.")
     return ExitCode.DONE
 
 
 def trust_remove(text: str) -> int:
-    keys = TrustedKeys(user_paths().trusted_keys)
+    paths = user_paths()
+    keys = TrustedKeys(paths.trusted_keys)
     # What was added by its file may be removed by its file.
     path = Path(text)
     key = keys.find(read_public_key(path).key_id if path.is_file() else text)
-    keys.remove(key)
+    Administration(paths).distrust(key)
     print(f"The key {key.key_id} of {key.name} is no longer trusted on this machine.")
     return ExitCode.DONE

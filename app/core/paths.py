@@ -29,6 +29,11 @@ class Paths:
         return self.data / "trusted_keys"
 
     @property
+    def record(self) -> Path:
+        """A folder: what was done to the models."""
+        return self.data / "record"
+
+    @property
     def settings(self) -> Path:
         return self.data / "settings.json"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from app.core.models.signing import PublicKey, signature_path
 
 _CHUNK = 4 * 1024 * 1024
 _PARTIAL = ".partial-"
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 Probe = Callable[[Path], None]
 """Loads a file in a process that may die of it; raises UserFacingError if the file is no good."""
@@ -101,6 +103,8 @@ class ModelLibrary:
         return InstalledModel(target / copy.name, sha256, manifest)
 
     def _read(self, folder: Path) -> InstalledModel | None:
+        if not _SHA256.fullmatch(folder.name):
+            return None
         files = [path for path in folder.glob("*.gguf") if path.is_file()]
         if len(files) != 1:
             return None

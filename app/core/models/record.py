@@ -1,0 +1,294 @@
+"""The record of what was done to this machine's models: lines that are only ever added, each holding the hash of the
+one before, so that a change, a gap, another order or a cut is found.
+
+Beside the lines lies a head file: how many there are, the hash of the last, and, while a line is being added, that
+line. It is written whole, before the line and after it. A process that dies in between leaves a record whose end is the
+beginning of that very line, and the next one to open it completes it; any other end is a change by someone else.
+
+What it cannot find: whoever may write these files can write all of them anew, consistently. Only a hash that was noted
+elsewhere shows that; see `check_contains`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import hashlib
+import os
+import platform
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from app.core.errors import CheckRefused, InputError
+from app.core.files import flush_folder, write_atomically
+from app.core.locks import exclusive
+from app.core.models.events import Begun, Event, Line, Sha256
+from app.core.processes import user_name
+
+MAX_RECORD_BYTES = 64 * 1024 * 1024
+MAX_LINE_BYTES = 16 * 1024
+NOTHING = "0" * 64
+
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
+
+
+class _Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    format: Literal["inro-record-head/1"] = "inro-record-head/1"
+    count: Annotated[int, msgspec.Meta(ge=0)]
+    last: Sha256
+    pending: str
+    """The line that is being added, without its line feed; empty when none is."""
+    check: Sha256
+    """Of the three values above: they are small, and no chain covers them."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The lines of a record that was found sound, and the hash of each."""
+
+    lines: tuple[Line, ...] = ()
+    hashes: tuple[str, ...] = ()
+    completed: bool = False
+    """Whether an addition that was interrupted was completed just now."""
+
+    @property
+    def last(self) -> str:
+        return self.hashes[-1] if self.hashes else NOTHING
+
+
+class Chain:
+    """An open record, locked: what it says, and the way to add to it."""
+
+    def __init__(self, record: Record, contents: Contents) -> None:
+        self._record, self._contents = record, contents
+
+    @property
+    def contents(self) -> Contents:
+        return self._contents
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        return self._contents.lines
+
+    def append(self, event: Event) -> Line:
+        """Raises InputError for an event that is out of bounds, or when the record is full."""
+        self._contents = self._record._append(self._contents, event)
+        return self._contents.lines[-1]
+
+
+class Record:
+    """Args: user: who is at work; now: the time. Both are asked for each line."""
+
+    def __init__(
+        self,
+        folder: Path,
+        user: Callable[[], str] = user_name,
+        now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
+    ) -> None:
+        self._folder, self._user, self._now = folder, user, now
+        self._path, self._head_path = folder / "record.jsonl", folder / "head.json"
+
+    def read(self) -> Contents:
+        """Raises CheckRefused, with the first line that is wrong, for a record that was changed."""
+        if not self._folder.is_dir():
+            return Contents()
+        with exclusive(self._folder / "lock"):
+            return self._load()
+
+    @contextmanager
+    def open(self) -> Iterator[Chain]:
+        """Lock the record, so that nothing is added between what is read and what is decided on it.
+
+        Raises CheckRefused like `read`.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with exclusive(self._folder / "lock"):
+            contents = self._load()
+            if not contents.lines:
+                begun = Begun(installation=os.urandom(16).hex(), computer=platform.node()[:300])
+                contents = self._append(contents, begun)
+            yield Chain(self, contents)
+
+    def append(self, event: Event) -> Line:
+        with self.open() as chain:
+            return chain.append(event)
+
+    def exported(self) -> bytes:
+        """The lines as they lie on the disk, once they were found sound."""
+        contents = self.read()
+        return b"".join(_encode(line) + b"\n" for line in contents.lines)
+
+    def _append(self, contents: Contents, event: Event) -> Contents:
+        line = Line(
+            number=len(contents.lines) + 1,
+            time=self._now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+            user=self._user()[:300],
+            event=event,
+            previous=contents.last,
+        )
+        try:
+            raw = _encode(line)
+        except UnicodeEncodeError:
+            raise InputError("this cannot be written to the record: it is not text.") from None
+        # Bounds are checked when a line is read; one that cannot be read again must not be written.
+        _decode(raw)
+        before = self._path.stat().st_size if contents.lines else 0
+        if before + len(raw) > MAX_RECORD_BYTES:
+            raise InputError(f"the record in {self._folder} is full; move the folder to an archive to begin another.")
+        self._write_head(len(contents.lines), contents.last, raw)
+        try:
+            self._add(raw + b"\n")
+        except OSError:
+            # The person is told that it failed: so it did not happen. If even this fails, the line is completed later.
+            with contextlib.suppress(OSError):
+                self._cut(before)
+                self._write_head(len(contents.lines), contents.last, b"")
+            raise
+        digest = hashlib.sha256(raw).hexdigest()
+        self._write_head(line.number, digest, b"")
+        return Contents((*contents.lines, line), (*contents.hashes, digest), contents.completed)
+
+    def _load(self) -> Contents:
+        head, data = self._read_head(), self._read_lines()
+        if head is None:
+            if data:
+                raise _changed(self._folder, "its head file is missing")
+            return Contents()
+        lines, hashes, end = _follow(data, head.count, self._folder)
+        if (hashes[-1] if hashes else NOTHING) != head.last:
+            raise _changed(self._folder, f"line {head.count} is not the one that was written last")
+        tail, pending = data[end:], head.pending.encode("utf-8")
+        if not pending:
+            if tail:
+                raise _changed(self._folder, f"something was added after line {head.count}")
+            return Contents(lines, hashes)
+        if not (pending + b"\n").startswith(tail):
+            raise _changed(self._folder, f"line {head.count + 1} is not the one that was being written")
+        self._add((pending + b"\n")[len(tail) :])
+        digest = hashlib.sha256(pending).hexdigest()
+        self._write_head(head.count + 1, digest, b"")
+        return Contents((*lines, _decode(pending)), (*hashes, digest), completed=True)
+
+    def _read_head(self) -> _Head | None:
+        data = _read(self._head_path, 4 * MAX_LINE_BYTES)
+        if data is None:
+            return None
+        try:
+            head = msgspec.json.decode(data, type=_Head)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            head = None
+        if head is None or head != _head(head.count, head.last, head.pending) or _encode(head) + b"\n" != data:
+            raise _changed(self._folder, "its head file is not what was written")
+        return head
+
+    def _read_lines(self) -> bytes:
+        return _read(self._path, MAX_RECORD_BYTES) or b""
+
+    def _write_head(self, count: int, last: str, pending: bytes) -> None:
+        write_atomically(self._head_path, _encode(_head(count, last, pending.decode("utf-8"))) + b"\n")
+
+    def _add(self, data: bytes) -> None:
+        new = not self._path.exists()
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_FOLLOW | _BINARY
+        descriptor = os.open(self._path, flags, 0o600)
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            written = 0
+            while written < len(data):
+                written += file.write(data[written:])
+            os.fsync(descriptor)
+        if new:
+            flush_folder(self._folder)
+
+    def _cut(self, size: int) -> None:
+        descriptor = os.open(self._path, os.O_WRONLY | _NO_FOLLOW | _BINARY)
+        try:
+            os.ftruncate(descriptor, size)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def check_contains(contents: Contents, digest: str) -> int:
+    """The number of the line with this hash, which was noted elsewhere. Raises CheckRefused if there is none."""
+    if digest not in contents.hashes:
+        raise CheckRefused(f"The record has no line with the hash {digest}: it was written anew since that was noted.")
+    return contents.hashes.index(digest) + 1
+
+
+def _follow(data: bytes, count: int, folder: Path) -> tuple[tuple[Line, ...], tuple[str, ...], int]:
+    """The first `count` lines, their hashes, and where they end."""
+    lines: list[Line] = []
+    hashes: list[str] = []
+    at = 0
+    for number in range(1, count + 1):
+        end = data.find(b"\n", at, at + MAX_LINE_BYTES + 1)
+        if end < 0:
+            cut = at + MAX_LINE_BYTES >= len(data)
+            what = f"its end was cut off: {count} lines were written" if cut else "it is longer than any line"
+            raise _changed(folder, f"line {number} is not there as it was written, {what}")
+        raw, at = data[at:end], end + 1
+        try:
+            line = _decode(raw)
+        except InputError:
+            raise _changed(folder, f"line {number} is none that was written") from None
+        if line.number != number:
+            sentence = f"line {number} has the number {line.number}: lines were removed, added or put in another order"
+            raise _changed(folder, sentence)
+        if line.previous != (hashes[-1] if hashes else NOTHING):
+            raise _changed(folder, f"line {number - 1}, or what line {number} says of it, is not what was written")
+        if isinstance(line.event, Begun) != (number == 1):
+            raise _changed(folder, f"line {number} is none that was written there")
+        lines.append(line)
+        hashes.append(hashlib.sha256(raw).hexdigest())
+    return tuple(lines), tuple(hashes), at
+
+
+def _changed(folder: Path, what: str) -> CheckRefused:
+    return CheckRefused(
+        f"The record of models in {folder} was changed: {what}. Put it back from a backup, or move the folder away; "
+        "then every model must be approved anew."
+    )
+
+
+def _read(path: Path, limit: int) -> bytes | None:
+    """None if there is no such file. Raises CheckRefused for a link, a folder or a pipe in its place."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW | _BINARY | getattr(os, "O_NONBLOCK", 0))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _changed(path.parent, f"{path.name} cannot be opened ({error.strerror})") from error
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _changed(path.parent, f"{path.name} is no file")
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise _changed(path.parent, f"{path.name} is larger than it can be")
+    return data
+
+
+def _head(count: int, last: str, pending: str) -> _Head:
+    check = hashlib.sha256(f"{count}\n{last}\n{pending}".encode()).hexdigest()
+    return _Head(count=count, last=last, pending=pending, check=check)
+
+
+def _encode(value: msgspec.Struct) -> bytes:
+    return msgspec.json.encode(value)
+
+
+def _decode(raw: bytes) -> Line:
+    try:
+        line = msgspec.json.decode(raw, type=Line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"this cannot be written to the record: {error}.") from error
+    # One way only to write a line: then no blank and no order of fields can differ.
+    if _encode(line) != raw or len(raw) > MAX_LINE_BYTES:
+        raise InputError("this cannot be written to the record: it is too long.")
+    return line
