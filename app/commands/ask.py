@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -122,3 +123,5 @@ def _explain(selected: SelectedModel, ended: AnswerEnded) -> None:
         print("[The answer was cut at its length limit; --max-tokens allows more.]", file=sys.stderr)
     if selected.demonstration:
         print("[This is a demonstration model: not for clinical use.]", file=sys.stderr)
+    if selected.manifest and selected.manifest.expired(datetime.date.today()):
+        print(f"[The maker of this model stands by it until {selected.manifest.expires} only.]", file=sys.stderr)

@@ -9,14 +9,14 @@ from pathlib import Path
 from app.commands.terminal import plain
 from app.core.command import print_json
 from app.core.errors import ExitCode
+from app.core.models.administration import Administration
 from app.core.models.examination import Examination, check_contents, examine, objections
-from app.core.models.keys import TrustedKeys
 from app.core.paths import user_paths
 
 
 def inspect(file: Path, manifest: Path | None, *, as_json: bool) -> int:
     """Show; judge nothing."""
-    facts = described(_examined(file, manifest), _today())
+    facts = described(_examined(file, manifest), datetime.date.today())
     if as_json:
         print_json(facts)
     else:
@@ -27,11 +27,11 @@ def inspect(file: Path, manifest: Path | None, *, as_json: bool) -> int:
 def verify(file: Path, manifest: Path | None, *, as_json: bool) -> int:
     """Judge: exit code 1 if anything speaks against the file."""
     examined = _examined(file, manifest)
-    found = objections(examined, _today(), unsigned_allowed=False)
+    found = objections(examined, datetime.date.today(), unsigned_allowed=False)
     if changed := check_contents(examined):
         found.insert(0, changed)
     if as_json:
-        print_json({**described(examined, _today()), "passed": not found, "objections": found})
+        print_json({**described(examined, datetime.date.today()), "passed": not found, "objections": found})
     elif found:
         print("\n".join(f"error: {plain(sentence)}" for sentence in found), file=sys.stderr)
     else:
@@ -103,8 +103,4 @@ def _shown(value: object) -> str:
 
 
 def _examined(file: Path, manifest: Path | None) -> Examination:
-    return examine(file, TrustedKeys(user_paths().trusted_keys).all(), manifest)
-
-
-def _today() -> datetime.date:
-    return datetime.datetime.now(datetime.UTC).date()
+    return examine(file, Administration(user_paths()).trusted(), manifest)

@@ -13,6 +13,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(title="commands", metavar="", required=True)
     _add_library(commands)
     _add_examining(commands)
+    _add_administering(commands)
     _add_signing(commands)
     _add_audit(commands)
 
@@ -28,6 +29,8 @@ def _add_library(commands: _Commands) -> None:
     using = commands.add_parser("use", help="choose the model that answers from now on")
     using.add_argument("name", help="a name or the beginning of a sha256; `demo` for the demonstration model")
     using.set_defaults(run=_use)
+    back = commands.add_parser("rollback", help="go back to the model that was in use before")
+    back.set_defaults(run=_roll_back)
 
 
 def _add_examining(commands: _Commands) -> None:
@@ -39,6 +42,28 @@ def _add_examining(commands: _Commands) -> None:
         _add_json(parser)
     inspecting.set_defaults(run=_inspect)
     verifying.set_defaults(run=_verify)
+
+
+def _add_administering(commands: _Commands) -> None:
+    for name, run, text in (
+        ("approve", _approve, "let clinicians use a model (PIN)"),
+        ("withdraw", _withdraw, "take an approval back, or refuse one (PIN)"),
+        ("remove", _remove, "delete a model's files; its record stays (PIN)"),
+    ):
+        parser = commands.add_parser(name, help=text)
+        parser.add_argument("name", help="a name or the beginning of a sha256")
+        parser.add_argument("--reason", required=True, metavar="TEXT", help="why, for the record")
+        parser.set_defaults(run=run)
+    policy = commands.add_parser("policy", help="show or change what may be approved and used (PIN for a change)")
+    policy.add_argument("--unsigned", choices=("allow", "refuse"), help="approve models without a trusted signature?")
+    policy.add_argument("--named", choices=("allow", "refuse"), help="answer with a file that --model names?")
+    _add_json(policy)
+    policy.set_defaults(run=_policy)
+    pin = commands.add_parser("pin", help="the administrator's PIN")
+    setting = pin.add_subparsers(title="commands", metavar="", required=True).add_parser(
+        "set", help="choose it, or change it; typed, or lines of standard input: the old one if there is one, the new"
+    )
+    setting.set_defaults(run=_pin_set)
 
 
 def _add_signing(commands: _Commands) -> None:
@@ -55,13 +80,13 @@ def _add_signing(commands: _Commands) -> None:
     signing.set_defaults(run=_sign)
     trust = commands.add_parser("trust", help="whose signatures this machine believes")
     trusting = trust.add_subparsers(title="commands", metavar="", required=True)
-    adding = trusting.add_parser("add", help="trust a key")
+    adding = trusting.add_parser("add", help="trust a key (PIN)")
     adding.add_argument("file", type=Path, help="the public file that inro models keygen made")
     adding.set_defaults(run=_trust_add)
     listing = trusting.add_parser("list", help="list the trusted keys")
     _add_json(listing)
     listing.set_defaults(run=_trust_list)
-    removing = trusting.add_parser("remove", help="trust a key no longer")
+    removing = trusting.add_parser("remove", help="trust a key no longer (PIN)")
     removing.add_argument("key", help="the public file, a key id, or a name")
     removing.set_defaults(run=_trust_remove)
 
@@ -101,6 +126,42 @@ def _use(options: argparse.Namespace) -> int:
     from app.commands.models import use_model
 
     return use_model(options.name)
+
+
+def _roll_back(options: argparse.Namespace) -> int:
+    from app.commands.administering import roll_back
+
+    return roll_back()
+
+
+def _approve(options: argparse.Namespace) -> int:
+    from app.commands.administering import approve
+
+    return approve(options.name, options.reason)
+
+
+def _withdraw(options: argparse.Namespace) -> int:
+    from app.commands.administering import withdraw
+
+    return withdraw(options.name, options.reason)
+
+
+def _remove(options: argparse.Namespace) -> int:
+    from app.commands.administering import remove
+
+    return remove(options.name, options.reason)
+
+
+def _policy(options: argparse.Namespace) -> int:
+    from app.commands.administering import policy
+
+    return policy(options.unsigned, options.named, as_json=options.json)
+
+
+def _pin_set(options: argparse.Namespace) -> int:
+    from app.commands.administering import set_pin
+
+    return set_pin()
 
 
 def _inspect(options: argparse.Namespace) -> int:

@@ -2,55 +2,66 @@
 
 from __future__ import annotations
 
-import sys
+import datetime
 from pathlib import Path
 
+from app.commands.terminal import Counter, plain
 from app.core.command import print_json
 from app.core.engine.client import EngineClient
 from app.core.engine.protocol import Turn
 from app.core.errors import ExitCode
 from app.core.models.administration import Administration
-from app.core.models.keys import TrustedKeys
 from app.core.models.library import InstalledModel, ModelLibrary
+from app.core.models.standing import ModelStanding, Standing, State
 from app.core.paths import user_paths
 from app.core.settings import read_settings
+
+_STATES: dict[State, str] = {
+    "waiting": "waiting for approval",
+    "approved": "approved",
+    "to_reapprove": "to be approved again",
+    "removed": "removed",
+}
 
 
 def list_models(*, as_json: bool) -> int:
     paths = user_paths()
     chosen = read_settings(paths.settings).model
+    administration = Administration(paths)
     models = ModelLibrary(paths.models).models()
+    standing = administration.standing() if models else Standing()
+    described = [_described(model, standing.of(model.sha256, model.name), chosen) for model in models]
     if as_json:
-        print_json({"models": [_described(model, chosen) for model in models]})
+        print_json({"models": described})
         return ExitCode.DONE
     if not models:
         print("The library is empty; the demonstration model answers. Bring a file with: inro models import FILE")
-    for model in models:
-        mark = "*" if model.sha256 == chosen else " "
-        print(f"{mark} {model.name}  {model.path.stat().st_size / 1e9:.2f} GB  {model.sha256[:12]}")
+    for model, facts in zip(models, described, strict=True):
+        mark = "*" if facts["chosen"] else " "
+        state = _STATES[standing.of(model.sha256, model.name).state]
+        signed = "signed" if facts["signed"] else "UNSIGNED"
+        expired = "  EXPIRED" if facts["expired"] else ""
+        size = model.path.stat().st_size / 1e9
+        print(f"{mark} {plain(model.name)}  {size:.2f} GB  {model.sha256[:12]}  {state}  {signed}{expired}")
     return ExitCode.DONE
 
 
 def import_model(file: Path, *, as_json: bool) -> int:
-    total = file.stat().st_size
-    copied = 0
-
-    def on_bytes(count: int) -> None:
-        nonlocal copied
-        copied += count
-        if sys.stderr.isatty():
-            print(f"\rcopying {copied / 1e6:,.0f} of {total / 1e6:,.0f} MB", end="", file=sys.stderr, flush=True)
-
     paths = user_paths()
-    model = ModelLibrary(paths.models).add(file, _probe, on_bytes, TrustedKeys(paths.trusted_keys).all())
-    Administration(paths).imported(model)
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
+    administration = Administration(paths)
+    counter = Counter("copying", file.stat().st_size)
+    model = ModelLibrary(paths.models).add(file, _probe, counter, administration.trusted())
+    administration.imported(model)
+    standing = administration.standing().of(model.sha256, model.name)
+    facts = _described(model, standing, read_settings(paths.settings).model)
     if as_json:
-        print_json(_described(model, None))
+        print_json(facts)
+        return ExitCode.DONE
+    print(f"{plain(model.name)} is in the library.{_remark(model, standing)}")
+    if standing.state == "approved":
+        print(f"It is approved already. Use it with: inro models use {model.sha256[:12]}")
     else:
-        unsigned = "" if model.manifest else " It has no manifest: nobody says what it is or how it scored."
-        print(f"{model.name} is in the library.{unsigned} Use it with: inro models use {model.sha256[:12]}")
+        print(f"It waits for approval: inro models approve {model.sha256[:12]} --reason TEXT")
     return ExitCode.DONE
 
 
@@ -67,7 +78,8 @@ def _probe(path: Path) -> None:
             pass
 
 
-def _described(model: InstalledModel, chosen: str | None) -> dict[str, object]:
+def _described(model: InstalledModel, standing: ModelStanding, chosen: str | None) -> dict[str, object]:
+    expires = model.manifest.expires if model.manifest else None
     return {
         "name": model.name,
         "sha256": model.sha256,
@@ -76,4 +88,16 @@ def _described(model: InstalledModel, chosen: str | None) -> dict[str, object]:
         "manifest": model.manifest is not None,
         "demonstration": bool(model.manifest and model.manifest.demonstration),
         "chosen": model.sha256 == chosen,
+        "state": standing.state,
+        "cause": standing.cause,
+        "reason": standing.reason,
+        "signed": bool(standing.key_id),
+        "expires": expires.isoformat() if expires else None,
+        "expired": bool(model.manifest and model.manifest.expired(datetime.date.today())),
     }
+
+
+def _remark(model: InstalledModel, standing: ModelStanding) -> str:
+    if model.manifest is None:
+        return " It has no manifest: nobody says what it is or how it scored."
+    return "" if standing.key_id else " Its manifest has no signature that this machine trusts."

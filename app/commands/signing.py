@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from app.commands.administering import authority
 from app.commands.terminal import read_new_secret, read_secret
 from app.core.command import print_json
 from app.core.errors import ExitCode, InputError
@@ -37,7 +38,7 @@ def sign_manifest(manifest: Path, key: Path) -> int:
 
 
 def trust_list(*, as_json: bool) -> int:
-    keys = TrustedKeys(user_paths().trusted_keys).all().values()
+    keys = Administration(user_paths()).trusted().values()
     if as_json:
         print_json({"keys": [{"key_id": key.key_id, "name": key.name} for key in keys]})
     elif not keys:
@@ -50,7 +51,8 @@ def trust_list(*, as_json: bool) -> int:
 
 def trust_add(file: Path) -> int:
     key = read_public_key(file)
-    Administration(user_paths()).trust(key)
+    paths = user_paths()
+    Administration(paths).trust(authority(paths), key)
     print(f"Manifests signed with the key {key.key_id} of {key.name} are trusted on this machine from now on.")
     print("Compare the key id with what its owner tells you by telephone or letter.")
     return ExitCode.DONE
@@ -62,6 +64,6 @@ def trust_remove(text: str) -> int:
     # What was added by its file may be removed by its file.
     path = Path(text)
     key = keys.find(read_public_key(path).key_id if path.is_file() else text)
-    Administration(paths).distrust(key)
+    Administration(paths).distrust(authority(paths), key)
     print(f"The key {key.key_id} of {key.name} is no longer trusted on this machine.")
     return ExitCode.DONE

@@ -36,6 +36,21 @@ def read_new_secret(prompt: str) -> str:
     return secret
 
 
+class Counter:
+    """Tells a person at a terminal how many bytes of a file were worked on; silent elsewhere."""
+
+    def __init__(self, doing: str, total: int) -> None:
+        self._doing, self._total, self._done = doing, total, 0
+        self._shown = sys.stderr is not None and sys.stderr.isatty()
+
+    def __call__(self, count: int) -> None:
+        self._done += count
+        if self._shown:
+            done, total = self._done / 1e6, self._total / 1e6
+            end = "\n" if self._done >= self._total else ""
+            print(f"\r{self._doing} {done:,.0f} of {total:,.0f} MB", end=end, file=sys.stderr, flush=True)
+
+
 def plain(text: str) -> str:
     """A text from outside for a terminal: what would move the cursor or turn the writing round is shown as U+FFFD."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

@@ -34,6 +34,10 @@ class CheckRefused(UserFacingError):
     exit_code = ExitCode.REFUSED
 
 
+class NotApproved(CheckRefused):
+    """A model that an administrator has not approved, or not again since something changed."""
+
+
 class MachineError(UserFacingError):
     """The machine cannot do it now: not enough memory or space, or the worker process ended."""
 

@@ -34,6 +34,11 @@ class Paths:
         return self.data / "record"
 
     @property
+    def administrator(self) -> Path:
+        """A folder: the hash of the administrator's PIN."""
+        return self.data / "administrator"
+
+    @property
     def settings(self) -> Path:
         return self.data / "settings.json"
 

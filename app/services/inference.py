@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.core.errors import CheckRefused, UserFacingError
+from app.core.errors import CheckRefused, NotApproved, UserFacingError
 from app.core.history.store import ModelIdentity
 from app.core.language import Language
 
@@ -115,8 +115,7 @@ class InferenceService(QObject):
         except EngineError as error:
             self._arrived.emit(replace(state, phase="failed", failure=error.failure))
         except (UserFacingError, OSError) as error:
-            code: FailureCode = "model_changed" if isinstance(error, CheckRefused) else "model_missing"
-            failure = Failed(code=code, message=str(error))
+            failure = Failed(code=_code_of(error), message=str(error))
             self._arrived.emit(replace(state, phase="failed", failure=failure))
         else:
             self._arrived.emit(replace(state, phase="ready", model=model, load_fraction=1.0))
@@ -130,3 +129,12 @@ class InferenceService(QObject):
         resident = self._memory_of(pid) if pid is not None else 0
         if resident != self._state.resident_bytes:
             self._set_state(replace(self._state, resident_bytes=resident))
+
+
+def _code_of(error: UserFacingError | OSError) -> FailureCode:
+    match error:
+        case NotApproved():
+            return "model_not_approved"
+        case CheckRefused():
+            return "model_changed"
+    return "model_missing"

@@ -10,7 +10,15 @@ if TYPE_CHECKING:
     from app.core.engine.protocol import Failed, FailureCode
 
 _NOT_HELPED_BY_ASKING_AGAIN = frozenset(
-    {"prompt_too_long", "worker_unusable", "bad_model", "model_missing", "model_changed", "bad_template"}
+    {
+        "prompt_too_long",
+        "worker_unusable",
+        "bad_model",
+        "model_missing",
+        "model_changed",
+        "model_not_approved",
+        "bad_template",
+    }
 )
 
 
@@ -39,14 +47,7 @@ def saved_failure_sentence(failure: str | None) -> str:
 
 
 def asking_again_helps(failure: str | None) -> bool:
-    return failure not in {
-        "prompt_too_long",
-        "worker_unusable",
-        "bad_model",
-        "model_missing",
-        "model_changed",
-        "bad_template",
-    }
+    return failure not in _NOT_HELPED_BY_ASKING_AGAIN
 
 
 def gigabytes(count: int) -> str:
@@ -80,6 +81,12 @@ def code_sentence(code: FailureCode) -> str:
                 "Failure",
                 "The model file is not the one that was checked: it was changed or is incomplete. "
                 "Ask your administrator to import it again.",
+            )
+        case "model_not_approved":
+            return translate(
+                "Failure",
+                "The chosen model is not approved for use on this PC, or not any more. "
+                "Ask your administrator to approve it or to choose another one.",
             )
         case "not_enough_memory":
             return translate("Failure", "There is not enough memory. Close other programs and try again.")

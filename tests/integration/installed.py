@@ -14,15 +14,18 @@ import yaml
 # A seccomp filter that ends every process which makes a socket, where there is one.
 GUARD = [sys.executable, str(Path(__file__).with_name("without_sockets.py"))] if sys.platform == "linux" else []
 
+PIN = "hinode-42\n"
+"""The administrator's, as a line of standard input."""
 
-def run(*command: str) -> str:
+
+def run(*command: str, stdin: str = "") -> str:
     """What the command printed; it must end well."""
     name, *arguments = command
     program = str(Path(sys.executable).with_name(name))
     # As in a login session: without a name, glibc asks its local cache daemon for the user's by a Unix socket.
     environment = {"LOGNAME": "tester", "USER": "tester", **os.environ}
     command = (*GUARD, program, *arguments)
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, input=stdin, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}: {done.stderr}"
     return done.stdout
 
@@ -34,8 +37,8 @@ def inro(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, input=stdin, env=environment, capture_output=True, text=True, check=False)
 
 
-def run_json(*command: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(run(*command, "--json"))
+def run_json(*command: str, stdin: str = "") -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(run(*command, "--json", stdin=stdin))
     return loaded
 
 

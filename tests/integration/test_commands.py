@@ -18,6 +18,7 @@ from app.core.paths import Paths
 from tests.manifests import describe
 
 INRO = str(Path(sys.executable).with_name("inro"))
+PIN = b"hinode-42\n"
 QUESTION = "秘密の質問：発熱の原因は？"
 
 
@@ -135,6 +136,10 @@ def test_a_model_that_was_imported_and_chosen_answers(own_model: Path, home: Pat
     describe(own_model)
     assert run("models", "import", str(own_model)).returncode == 0
     own_model.unlink()
+    assert run("models", "use", "named").returncode == 1
+    run("models", "pin", "set", stdin=PIN)
+    run("models", "policy", "--unsigned", "allow", stdin=PIN)
+    assert run("models", "approve", "named", "--reason", "tried", stdin=PIN).returncode == 0
     assert run("models", "use", "named").returncode == 0
     (listed,) = json.loads(run("models", "list", "--json").stdout)["models"]
     assert (listed["name"], listed["chosen"]) == ("named", True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.core.paths import Paths
-from tests.integration.installed import inro, run, run_json
+from tests.integration.installed import PIN, inro, run, run_json
 from tests.manifests import Signer, describe, new_signer
 from tests.tiny_models import tiny_gguf
 
@@ -23,17 +23,18 @@ def imported(tmp_path: Path, signer: Signer) -> Path:
     """A signed model that was brought in by the command."""
     model = tiny_gguf(tmp_path / "model.gguf")
     signer.sign(describe(model))
-    run("inro", "models", "trust", "add", str(signer.public_path))
+    run("inro", "models", "pin", "set", stdin=PIN)
+    run("inro", "models", "trust", "add", str(signer.public_path), stdin=PIN)
     run("inro", "models", "import", str(model))
     return model
 
 
 def test_deeds_are_lines(imported: Path, signer: Signer) -> None:
     lines = run_json("inro", "models", "audit", "show")["lines"]
-    assert [line["event"]["type"] for line in lines] == ["begun", "key_trusted", "imported"]
-    assert lines[2]["event"]["key_id"] == signer.public.key_id
+    assert [line["event"]["type"] for line in lines] == ["begun", "pin_set", "key_trusted", "imported"]
+    assert lines[3]["event"]["key_id"] == signer.public.key_id
     shown = run("inro", "models", "audit", "show")
-    assert f"imported named ({lines[2]['event']['model'][:12]}), signed with the key" in shown
+    assert f"imported named ({lines[3]['event']['model'][:12]}), signed with the key" in shown
 
 
 def test_verify_says_the_last_hash_and_what_it_cannot_find(imported: Path, tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def test_verify_says_the_last_hash_and_what_it_cannot_find(imported: Path, tmp_p
     noted = run_json("inro", "models", "audit", "verify")["last_hash"]
     assert f"Last hash: {noted}" in said
     assert "It cannot find that someone who may write these files wrote all of them anew" in said
-    assert run_json("inro", "models", "audit", "verify", "--expect", noted)["expected_line"] == 3
+    assert run_json("inro", "models", "audit", "verify", "--expect", noted)["expected_line"] == 4
     done = inro("models", "audit", "verify", "--expect", "0" * 64)
     assert done.returncode == 1
     assert "written anew" in done.stderr
@@ -53,7 +54,7 @@ def test_a_changed_record_is_one_sentence_and_1(imported: Path, home: Paths) -> 
     for command in (["audit", "verify"], ["audit", "show"], ["use", "demo"], ["audit", "export", "x"]):
         done = inro("models", *command)
         assert done.returncode == 1
-        assert "line 3 is not the one that was written last" in done.stderr
+        assert "line 4 is not the one that was written last" in done.stderr
         assert len(done.stderr.splitlines()) == 1
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.core.models.manifest import manifest_path
-from tests.integration.installed import inro, run_json
+from tests.integration.installed import PIN, inro, run_json
 from tests.manifests import describe
 from tests.tiny_models import tiny_gguf
 
@@ -31,12 +31,13 @@ def test_from_a_new_key_to_a_verified_file(model: Path, tmp_path: Path) -> None:
     before = inro("models", "verify", str(model))
     assert (before.returncode, before.stdout) == (1, "")
     assert "does not trust" in before.stderr
-    assert inro("models", "trust", "add", str(public)).returncode == 0
+    assert inro("models", "pin", "set", stdin=PIN).returncode == 0
+    assert inro("models", "trust", "add", str(public), stdin=PIN).returncode == 0
     after = run_json("inro", "models", "verify", str(model))
     assert (after["passed"], after["signature"], after["signer"]) == (True, "valid", "Model team")
     (listed,) = run_json("inro", "models", "trust", "list")["keys"]
     assert listed["key_id"] == after["key_id"] == private.name.removesuffix(".private.pem")
-    assert inro("models", "trust", "remove", str(public)).returncode == 0
+    assert inro("models", "trust", "remove", str(public), stdin=PIN).returncode == 0
     assert json.loads(inro("models", "verify", str(model), "--json").stdout)["signature"] == "unknown_key"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from app.core.files import sha256_file
 from app.core.models.manifest import manifest_path, read_manifest
 from app.core.paths import Paths
-from tests.integration.installed import run, run_json, write_yaml
+from tests.integration.installed import PIN, run, run_json, write_yaml
 
 FACTS = [
     {
@@ -110,6 +110,9 @@ def test_a_model_trained_here_answers_from_the_library(tmp_path: Path, home: Pat
     assert manifest.sha256 == card["model"]["sha256"] == sha256_file(model)
 
     imported = run_json("inro", "models", "import", str(model))
+    run("inro", "models", "pin", "set", stdin=PIN)
+    run("inro", "models", "policy", "--unsigned", "allow", stdin=PIN)
+    run("inro", "models", "approve", "whole-path", "--reason", "it was made by this very test", stdin=PIN)
     run("inro", "models", "use", "whole-path")
     answer = run_json("inro", "ask", "壊血病で不足するビタミンは何ですか？")
     assert "ビタミンC" in answer["answer"]

@@ -312,6 +312,7 @@ FailureCode = Literal[
     "model_crashed",
     "model_missing",
     "model_changed",
+    "model_not_approved",
     "not_enough_memory",
     "bad_template",
     "prompt_too_long",

@@ -2,56 +2,216 @@
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Callable
 from dataclasses import replace
 
-from app.core.models.events import Imported, KeyDistrusted, KeyTrusted, Switched, recorded_name
-from app.core.models.examination import examine
+from app.core.engine.build import installed_build
+from app.core.errors import CheckRefused, InputError, NotApproved
+from app.core.files import sha256_file
+from app.core.models import events
+from app.core.models.events import MAX_REASON_CHARACTERS, Event, Rule, recorded_name
+from app.core.models.examination import check_contents, examine, objections
 from app.core.models.keys import TrustedKeys
 from app.core.models.library import InstalledModel, ModelLibrary
+from app.core.models.pin import Authority, PinGuard, check_new
 from app.core.models.record import Record
 from app.core.models.signing import PublicKey
+from app.core.models.standing import DEMONSTRATION, ModelStanding, Standing, after, fold, previous
 from app.core.paths import Paths
 from app.core.settings import read_settings, write_settings
 
-DEMONSTRATION = "demo"
+DEMONSTRATION_NAME = "demo"
 """What a person calls the demonstration model."""
 
 
 class Administration:
-    def __init__(self, paths: Paths, record: Record | None = None) -> None:
-        self._paths, self._record = paths, record or Record(paths.record)
+    """Whatever takes an `Authority` is the administrator's to do.
+
+    Every method raises CheckRefused when the record was changed.
+
+    Args:
+        backend: the engine that the application runs; an approval is for one engine.
+        today: the day by which a model has expired or not.
+    """
+
+    def __init__(
+        self,
+        paths: Paths,
+        record: Record | None = None,
+        backend: Callable[[], str] = installed_build,
+        today: Callable[[], datetime.date] = datetime.date.today,
+    ) -> None:
+        self._paths, self._record, self._today = paths, record or Record(paths.record), today
+        self._backend = backend
         self._library, self._keys = ModelLibrary(paths.models), TrustedKeys(paths.trusted_keys)
+
+    def standing(self) -> Standing:
+        """How the models stand now; a change of the engine since the last approval is written down first."""
+        found = fold(self._record.read().lines)
+        if found.backend in ("", backend := self._backend()):
+            return found
+        changed = events.BackendChanged(backend=backend)
+        try:
+            with self._record.open() as chain:
+                # Another process may have seen it too, in the meantime.
+                if fold(chain.lines).backend != backend:
+                    chain.append(changed)
+                return fold(chain.lines)
+        except OSError:
+            return after(found, changed)  # A disk that cannot be written to keeps no approval alive.
+
+    def trusted(self) -> dict[str, PublicKey]:
+        """The trusted keys: those that lie here and that the record knows of."""
+        known = self.standing().keys
+        return {key_id: key for key_id, key in self._keys.all().items() if known.get(key_id) == key.name}
 
     def imported(self, model: InstalledModel) -> None:
         """Write down what came into the library, by the papers that lie there now."""
-        examined = examine(model.path, self._keys.all())
-        key_id = examined.signature.key_id if examined.signature.state == "valid" else ""
         self._record.append(
-            Imported(
+            events.Imported(
                 model=model.sha256,
                 name=recorded_name(model.name),
-                manifest_sha256=examined.manifest_sha256,
-                key_id=key_id,
+                manifest_sha256=(examined := examine(model.path, self.trusted())).manifest_sha256,
+                key_id=examined.signature.key_id if examined.signature.state == "valid" else "",
             )
         )
 
-    def use(self, name: str) -> str:
-        """Let a model answer from the next start on; its name. Raises InputError if there is none of that name."""
-        if name == DEMONSTRATION:
-            sha256, shown = "", DEMONSTRATION
-        else:
-            model = self._library.find(name)
-            sha256, shown = model.sha256, model.name
-        self._record.append(Switched(model=sha256, name=recorded_name(shown)))
-        settings = read_settings(self._paths.settings)
-        write_settings(self._paths.settings, replace(settings, model=sha256 or None))
-        return shown
+    def approve(
+        self, authority: Authority, name: str, reason: str, on_bytes: Callable[[int], None] | None = None
+    ) -> InstalledModel:
+        """Let clinicians use a model, with the manifest it has now and this engine; the whole file is read again.
 
-    def trust(self, key: PublicKey) -> None:
+        Raises:
+            InputError: there is no such model, or no reason.
+            CheckRefused: it was changed, is expired, is not signed where it must be, or its manifest says otherwise.
+        """
+        model, reason = self._library.find(name), _reason(reason)
+        standing = self.standing()
+        examined = examine(model.path, self.trusted())
+        if found := objections(examined, self._today(), unsigned_allowed=standing.policy.unsigned == "allow"):
+            raise CheckRefused(f"{model.name} cannot be approved. {found[0]}")
+        changed = check_contents(examined, on_bytes)
+        if examined.manifest is None and sha256_file(model.path, on_bytes) != model.sha256:
+            changed = f"{model.path.name} is not the file that was imported: it was changed or is incomplete."
+        if examined.manifest is not None and examined.manifest.sha256 != model.sha256:
+            changed = f"{model.path.name} is not the file that was imported."
+        if changed:
+            raise CheckRefused(f"{model.name} cannot be approved. {changed}")
+        approved = events.Approved(
+            model=model.sha256,
+            name=recorded_name(model.name),
+            manifest_sha256=examined.manifest_sha256,
+            key_id=examined.signature.key_id if examined.signature.state == "valid" else "",
+            backend=self._backend(),
+            reason=reason,
+        )
+        with self._record.open() as chain:
+            # Reading the file took its time.
+            if (now := fold(chain.lines)).policy != standing.policy or now.keys != standing.keys:
+                raise CheckRefused("The policy or the trusted keys were changed in the meantime; approve again.")
+            chain.append(approved)
+        return model
+
+    def withdraw(self, authority: Authority, name: str, reason: str) -> InstalledModel:
+        """Take an approval back, or refuse one. Raises InputError if there is no such model, or no reason."""
+        model = self._library.find(name)
+        self._record.append(
+            events.Withdrawn(model=model.sha256, name=recorded_name(model.name), reason=_reason(reason))
+        )
+        return model
+
+    def remove(self, authority: Authority, name: str, reason: str) -> InstalledModel:
+        """Delete a model's files; what was recorded of it stays.
+
+        Raises InputError if there is no such model, or no reason; CheckRefused while it is in use.
+        """
+        model, reason = self._library.find(name), _reason(reason)
+        if read_settings(self._paths.settings).model == model.sha256:
+            raise CheckRefused(f"{model.name} is in use. Choose another one first: inro models use NAME")
+        self._record.append(events.Removed(model=model.sha256, name=recorded_name(model.name), reason=reason))
+        self._library.remove(model)
+        return model
+
+    def use(self, name: str) -> str:
+        """Let a model answer from the next start on; its name.
+
+        Raises InputError if there is none of that name, NotApproved if it may not be used, CheckRefused if its last day
+        is past.
+        """
+        if name == DEMONSTRATION_NAME:
+            self._switch(events.Switched(model=DEMONSTRATION, name=DEMONSTRATION_NAME))
+            return DEMONSTRATION_NAME
+        model = self._library.find(name)
+        check_approved(self.standing().of(model.sha256, model.name))
+        if model.manifest and model.manifest.expired(self._today()):
+            last = model.manifest.expires
+            raise CheckRefused(f"{model.name} cannot be used: its maker stands by it until {last} only.")
+        self._switch(events.Switched(model=model.sha256, name=recorded_name(model.name)))
+        return model.name
+
+    def roll_back(self) -> str:
+        """Let the model answer that was in use before; its name. Raises InputError if there is none that may."""
+        standing = self.standing()
+        there = {model.sha256: model.name for model in self._library.models()}
+        model = previous(standing, there)
+        if model is None:
+            raise InputError("no model was in use before, or none that may be used now. See: inro models list")
+        name = there.get(model, DEMONSTRATION_NAME)
+        self._switch(events.RolledBack(model=model, name=recorded_name(name)))
+        return name
+
+    def set_policy(self, authority: Authority, unsigned: Rule | None, named: Rule | None) -> None:
+        """None leaves a rule as it is."""
+        with self._record.open() as chain:
+            policy = fold(chain.lines).policy
+            chain.append(events.PolicyChanged(unsigned=unsigned or policy.unsigned, named=named or policy.named))
+
+    def trust(self, authority: Authority, key: PublicKey) -> None:
         # First the line: a key that is believed is never one that nobody is seen to have added.
-        self._record.append(KeyTrusted(key_id=key.key_id, name=key.name))
+        self._record.append(events.KeyTrusted(key_id=key.key_id, name=key.name))
         self._keys.add(key)
 
-    def distrust(self, key: PublicKey) -> None:
+    def distrust(self, authority: Authority, key: PublicKey) -> None:
+        self._record.append(events.KeyDistrusted(key_id=key.key_id, name=key.name))
         self._keys.remove(key)
-        self._record.append(KeyDistrusted(key_id=key.key_id, name=key.name))
+
+    def set_pin(self, guard: PinGuard, authority: Authority | None, pin: str) -> None:
+        """Raises InputError for a PIN that cannot be chosen, and for none given where one is set."""
+        if guard.is_set and authority is None:
+            raise InputError("a PIN is set; give it before the new one.")
+        check_new(pin)
+        with self._record.open() as chain:
+            lost = fold(chain.lines).pin_set
+            chain.append(events.PinSet(before="known" if guard.is_set else "lost" if lost else "none"))
+        guard.set(pin)
+
+    def _switch(self, event: Event) -> None:
+        assert isinstance(event, events.Switched | events.RolledBack)
+        self._record.append(event)
+        settings = read_settings(self._paths.settings)
+        write_settings(self._paths.settings, replace(settings, model=event.model or None))
+
+
+def check_approved(model: ModelStanding) -> None:
+    """Raises NotApproved, which says why not, unless it is approved."""
+    if model.state == "approved":
+        return
+    what = {
+        "": "it waits for an administrator's approval",
+        "withdrawn": f"its approval was withdrawn ({model.reason})",
+        "manifest": "it came with another manifest since it was approved, and must be approved again",
+        "engine": "the engine was updated since it was approved, and it must be approved again",
+        "key": "the key that its manifest is signed with is no longer trusted, and it must be approved again",
+        "policy": "the policy now asks for a trusted signature",
+    }[model.cause]
+    if model.state == "removed":
+        what = f"it was removed ({model.reason})"
+    raise NotApproved(f"{model.name} cannot be used: {what}. inro models list shows what there is.")
+
+
+def _reason(text: str) -> str:
+    reason = " ".join(text.split())
+    if not reason or len(reason) > MAX_REASON_CHARACTERS:
+        raise InputError(f"give a reason of 1 to {MAX_REASON_CHARACTERS:,} characters with --reason.")
+    return reason

@@ -102,6 +102,12 @@ class ModelLibrary:
             flush_folder(self._folder)
         return InstalledModel(target / copy.name, sha256, manifest)
 
+    def remove(self, model: InstalledModel) -> None:
+        """Delete a model's files. Killed on the way, it is there or not; the rest goes with the next import."""
+        with tempfile.TemporaryDirectory(prefix=f"{_PARTIAL}{os.getpid()}-", dir=self._folder) as partial:
+            (self._folder / model.sha256).rename(Path(partial) / "removed")
+            flush_folder(self._folder)
+
     def _read(self, folder: Path) -> InstalledModel | None:
         if not _SHA256.fullmatch(folder.name):
             return None

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core.errors import CheckRefused, InputError
+from app.core.errors import CheckRefused, InputError, NotApproved
 from app.core.files import sha256_file
+from app.core.models.administration import Administration, check_approved
 from app.core.models.library import ModelLibrary
-from app.core.models.manifest import Manifest, check_file, find_manifest
+from app.core.models.manifest import (
+    Manifest,
+    check_file,
+    find_manifest,
+    manifest_path,
+    parse_manifest,
+    read_manifest_bytes,
+)
 from app.core.paths import Paths, demonstration_model
 from app.core.settings import Settings
 
@@ -25,15 +34,21 @@ class SelectedModel:
         return self.manifest is not None and self.manifest.demonstration
 
 
-def select(named: Path | None, settings: Settings, paths: Paths) -> SelectedModel:
-    """Find the model and check it against its manifest.
+def select(
+    named: Path | None, settings: Settings, paths: Paths, administration: Administration | None = None
+) -> SelectedModel:
+    """Find the model and check it: against its approval if it was chosen from the library, and against its manifest.
 
     Raises:
         InputError: there is no such file.
-        CheckRefused: the file is not the one that its manifest describes.
+        NotApproved: an administrator has not approved it, or the policy allows approved models only.
+        CheckRefused: the file is not the one that its manifest describes, or that was approved.
     """
+    administration = administration or Administration(paths)
     if named is None and settings.model is not None:
-        return _chosen(settings.model, paths)
+        return _chosen(settings.model, paths, administration)
+    if named is not None and administration.standing().policy.named == "refuse":
+        raise NotApproved(f"{named} cannot be used: the policy of this machine allows approved models only.")
     path = named or demonstration_model()
     if not path.is_file():
         raise InputError(f"there is no model file at {path}.")
@@ -44,10 +59,16 @@ def select(named: Path | None, settings: Settings, paths: Paths) -> SelectedMode
     return SelectedModel(path, manifest.name, manifest.sha256, manifest)
 
 
-def _chosen(name: str, paths: Paths) -> SelectedModel:
+def _chosen(name: str, paths: Paths, administration: Administration) -> SelectedModel:
     model = ModelLibrary(paths.models).find(name)
-    manifest = find_manifest(model.path)
+    standing = administration.standing().of(model.sha256, model.name)
+    check_approved(standing)
+    path = manifest_path(model.path)
+    data = read_manifest_bytes(path) if path.is_file() else None
+    if (hashlib.sha256(data).hexdigest() if data is not None else "") != standing.manifest_sha256:
+        raise CheckRefused(f"{path.name} is not the manifest that was approved: it was changed. Import it again.")
+    manifest = None if data is None else parse_manifest(data, path)
     # The library names a model by what it held when it came in, with a manifest or without.
-    if sha256_file(model.path) != model.sha256 or (manifest and manifest.sha256 != model.sha256):
+    if sha256_file(model.path) != model.sha256:
         raise CheckRefused(f"{model.path.name} is not the file that was imported: it was changed or is incomplete.")
     return SelectedModel(model.path, model.name, model.sha256, manifest)

@@ -203,6 +203,10 @@
         <translation>モデルファイルが、確認済みのものと一致しません。変更されたか、不完全です。管理者に再度取り込みを依頼してください。</translation>
     </message>
     <message>
+        <source>The chosen model is not approved for use on this PC, or not any more. Ask your administrator to approve it or to choose another one.</source>
+        <translation>選択されているモデルは、この PC での使用が承認されていないか、再承認が必要です。管理者に、承認または別のモデルの選択を依頼してください。</translation>
+    </message>
+    <message>
         <source>There is not enough memory. Close other programs and try again.</source>
         <translation>メモリが不足しています。ほかのプログラムを終了して、もう一度お試しください。</translation>
     </message>

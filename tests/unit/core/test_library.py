@@ -10,11 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.core.errors import CheckRefused, InputError, MachineError
+from app.core.errors import InputError, MachineError
 from app.core.models.library import ModelLibrary
-from app.core.models.selection import select
 from app.core.paths import Paths
-from app.core.settings import Settings
 
 
 def accept(_path: Path) -> None:
@@ -75,12 +73,12 @@ def test_a_disk_that_is_too_small_is_said_in_numbers(
         library.add(tiny_model, accept)
 
 
-def test_a_chosen_file_that_was_changed_is_refused(library: ModelLibrary, tiny_model: Path, home: Paths) -> None:
+def test_a_model_that_is_removed_leaves_nothing(library: ModelLibrary, tiny_model: Path, home: Paths) -> None:
+    library.remove(library.add(tiny_model, accept))
+    assert list(home.models.iterdir()) == []
+
+
+def test_a_folder_that_is_not_named_by_a_hash_is_no_model(library: ModelLibrary, tiny_model: Path, home: Paths) -> None:
     added = library.add(tiny_model, accept)
-    chosen = Settings(model=added.sha256)
-    assert select(None, chosen, home).sha256 == added.sha256
-    with added.path.open("r+b") as file:
-        file.seek(-1, 2)
-        file.write(b"\x55")
-    with pytest.raises(CheckRefused):
-        select(None, chosen, home)
+    shutil.copytree(added.path.parent, home.models / "other")
+    assert library.models() == [added]
