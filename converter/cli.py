@@ -6,6 +6,7 @@ Arguments only; what the commands do is in converter.commands.
 from __future__ import annotations
 
 import argparse
+import datetime
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
@@ -151,9 +152,20 @@ def _manifest_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--demonstration", action="store_true", help="mark the model as not for clinical use")
     parser.add_argument("--examples", metavar="FILE.json", type=Path, help='questions to offer: {"ja": […], "en": […]}')
+    parser.add_argument("--intended-use", metavar="TEXT", default="", help="for whom and for what the model was made")
+    parser.add_argument(
+        "--expires", metavar="YYYY-MM-DD", type=_day, help="the last day on which its maker stands by it"
+    )
     parser.add_argument("-o", "--out", metavar="OUT.manifest.json", type=Path, required=True)
     _add_json(parser)
     return parser
+
+
+def _day(text: str) -> datetime.date:
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day such as 2027-03-31") from None
 
 
 def _add_inputs(parser: argparse.ArgumentParser, checkpoint: str, *, adapters: bool = True) -> None:

@@ -300,6 +300,8 @@ def manifest(options: argparse.Namespace) -> None:
         examples=options.examples,
         languages=tuple(dict.fromkeys(options.lang or ("ja", "en"))),
         demonstration=options.demonstration,
+        intended_use=options.intended_use,
+        expires=options.expires,
     )
     made = build_manifest(facts, options.out)
     write_manifest(options.out, made)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import hashlib
 import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,6 +54,8 @@ class Facts:
     examples: Path | None = None
     languages: tuple[Language, ...] = ("ja", "en")
     demonstration: bool = False
+    intended_use: str = ""
+    expires: datetime.date | None = None
 
 
 def build_manifest(facts: Facts, target: Path) -> Manifest:
@@ -61,6 +65,7 @@ def build_manifest(facts: Facts, target: Path) -> Manifest:
     and for a verification that was not passed.
     """
     header = read_header(facts.model)
+    template = header.chat_template
     sha256 = sha256_file(facts.model)
     parts = tuple(_part(path) for path in facts.parts)
     found = facts.verification
@@ -94,6 +99,9 @@ def build_manifest(facts: Facts, target: Path) -> Manifest:
         not_compared=found.skipped if found else earlier.not_compared if earlier else (),
         score_cards=tuple(_score_card(path, sha256, target) for path in facts.score_cards),
         verdict=earlier.verdict if earlier else None,
+        intended_use=facts.intended_use or (earlier.intended_use if earlier else ""),
+        expires=facts.expires or (earlier.expires if earlier else None),
+        chat_template_sha256=hashlib.sha256(template.encode("utf-8")).hexdigest() if template is not None else "",
     )
 
 

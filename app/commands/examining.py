@@ -6,7 +6,7 @@ import datetime
 import sys
 from pathlib import Path
 
-from app.commands.terminal import plain
+from app.commands.terminal import Counter, plain
 from app.core.command import print_json
 from app.core.errors import ExitCode
 from app.core.models.administration import Administration
@@ -27,9 +27,12 @@ def inspect(file: Path, manifest: Path | None, *, as_json: bool) -> int:
 def verify(file: Path, manifest: Path | None, *, as_json: bool) -> int:
     """Judge: exit code 1 if anything speaks against the file."""
     examined = _examined(file, manifest)
-    found = objections(examined, datetime.date.today(), unsigned_allowed=False)
-    if changed := check_contents(examined):
+    allowed = Administration(user_paths()).standing().policy.unsigned == "allow"
+    found = objections(examined, datetime.date.today(), unsigned_allowed=allowed)
+    if changed := check_contents(examined, Counter("reading", examined.header.file_bytes)):
         found.insert(0, changed)
+    if examined.manifest is None and not found:
+        found.append("It has no manifest, so that there is nothing to check it against.")
     if as_json:
         print_json({**described(examined, datetime.date.today()), "passed": not found, "objections": found})
     elif found:

@@ -76,3 +76,14 @@ def test_junk_is_one_sentence_and_2(tmp_path: Path, arguments: list[str]) -> Non
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_unsigned_file_passes_where_the_policy_allows_it_and_one_without_a_manifest_never(model: Path) -> None:
+    assert "policy asks for a trusted signature" in inro("models", "verify", str(model)).stderr
+    inro("models", "pin", "set", stdin=PIN)
+    inro("models", "policy", "--unsigned", "allow", stdin=PIN)
+    done = inro("models", "verify", str(model))
+    assert (done.returncode, "the manifest is not signed" in done.stdout) == (0, True)
+    manifest_path(model).unlink()
+    done = inro("models", "verify", str(model))
+    assert (done.returncode, "no manifest" in done.stderr) == (1, True)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from app.core.engine.client import EngineClient
 from app.core.files import sha256_file
+from app.core.models.examination import contradictions, examine
 from app.core.models.manifest import Verdict, check_file, find_manifest, manifest_path, write_manifest
 from converter.cli import main
 from converter.convert import Order, convert
@@ -53,7 +55,8 @@ def test_the_manifest_ties_the_file_to_all_it_was_made_from(
     figures = verification(tmp_path / "figures.json", sha256_file(model))
 
     more = ["--adapter", str(lora), "--record", str(record), "--verification", str(figures), "--score-card", str(card),
-            "--examples", str(examples), "--demonstration"]  # fmt: skip
+            "--examples", str(examples), "--demonstration", "--intended-use", "学習用",
+            "--expires", "2027-03-31"]  # fmt: skip
     assert main([*arguments(model, untied), *more]) == 0
 
     manifest = find_manifest(model)
@@ -66,6 +69,10 @@ def test_the_manifest_ties_the_file_to_all_it_was_made_from(
     assert manifest.context_length == 256
     assert manifest.languages == ("ja", "en")
     assert manifest.demonstration
+    assert (manifest.intended_use, manifest.expires) == ("学習用", datetime.date(2027, 3, 31))
+    examined = examine(model, {})
+    assert manifest.chat_template_sha256 == examined.template_sha256
+    assert contradictions(examined.header, manifest, examined.template_sha256) == []
     assert manifest.examples["ja"] == ("心房細動とは？",)
     assert manifest.verification == {"mean_kl": 1e-6, "same_top": 1.0}
     assert manifest.versions.keys() >= {"python", "inro", "gguf", "numpy", "torch", "llama_cpp_commit"}
