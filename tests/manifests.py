@@ -1,4 +1,4 @@
-"""Manifests of tiny models, and keys that sign them."""
+"""Manifests of tiny models, keys that sign them, and their import."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import msgspec
 
 from app.core.files import sha256_file
 from app.core.models.gguf_header import read_header
+from app.core.models.importing import Import, Placed, Step
 from app.core.models.keys import make_key, open_key
+from app.core.models.library import InstalledModel, ModelLibrary
 from app.core.models.manifest import Manifest, manifest_path, write_manifest
 from app.core.models.signing import PublicKey, sign, signature_path
 
@@ -64,3 +66,14 @@ class Signer:
 def new_signer(folder: Path, name: str = "Model team") -> Signer:
     _, private, public = make_key(name, folder, None)
     return Signer(*open_key(private, lambda: ""), private, public)
+
+
+def import_model(
+    library: ModelLibrary, source: Path, trusted: Mapping[str, PublicKey] | None = None, **options: Any
+) -> InstalledModel:
+    """Import to the end, with nobody to write it down."""
+    last: Step | None = None
+    for step in Import(library, source, trusted or {}, lambda _: None, **options).steps():
+        last = step
+    assert isinstance(last, Placed)
+    return last.model

@@ -28,7 +28,7 @@ def authority(paths: Paths) -> Authority:
 
 def approve(name: str, reason: str) -> int:
     paths = user_paths()
-    file_bytes = ModelLibrary(paths.models).find(name).path.stat().st_size
+    file_bytes = ModelLibrary(paths.models).find(name).file_bytes
     model = Administration(paths).approve(authority(paths), name, reason, Counter("reading", file_bytes))
     print(f"{model.name} is approved. Use it with: inro models use {model.sha256[:12]}")
     return ExitCode.DONE

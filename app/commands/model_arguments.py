@@ -23,7 +23,8 @@ def _add_library(commands: _Commands) -> None:
     _add_json(listing)
     listing.set_defaults(run=_list)
     importing = commands.add_parser("import", help="check a GGUF file and copy it into the library")
-    importing.add_argument("file", type=Path)
+    importing.add_argument("file", type=Path, help="a GGUF file, or the first of several parts")
+    importing.add_argument("--manifest", type=Path, metavar="FILE", help="the manifest, if it is not beside the file")
     _add_json(importing)
     importing.set_defaults(run=_import)
     using = commands.add_parser("use", help="choose the model that answers from now on")
@@ -119,7 +120,7 @@ def _list(options: argparse.Namespace) -> int:
 def _import(options: argparse.Namespace) -> int:
     from app.commands.models import import_model
 
-    return import_model(options.file, as_json=options.json)
+    return import_model(options.file, options.manifest, as_json=options.json)
 
 
 def _use(options: argparse.Namespace) -> int:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import datetime
+import sys
 from pathlib import Path
 
-from app.commands.terminal import Counter, plain
+from app.commands.terminal import plain
 from app.core.command import print_json
-from app.core.engine.client import EngineClient
-from app.core.engine.protocol import Turn
 from app.core.errors import ExitCode
 from app.core.models.administration import Administration
+from app.core.models.importing import (
+    Copying,
+    HeaderRead,
+    MemoryCompared,
+    PapersChecked,
+    Placed,
+    Probing,
+    SpaceFound,
+    Step,
+)
 from app.core.models.library import InstalledModel, ModelLibrary
 from app.core.models.standing import ModelStanding, Standing, State
 from app.core.paths import user_paths
@@ -41,17 +50,21 @@ def list_models(*, as_json: bool) -> int:
         state = _STATES[standing.of(model.sha256, model.name).state]
         signed = "signed" if facts["signed"] else "UNSIGNED"
         expired = "  EXPIRED" if facts["expired"] else ""
-        size = model.path.stat().st_size / 1e9
+        size = model.file_bytes / 1e9
         print(f"{mark} {plain(model.name)}  {size:.2f} GB  {model.sha256[:12]}  {state}  {signed}{expired}")
     return ExitCode.DONE
 
 
-def import_model(file: Path, *, as_json: bool) -> int:
+def import_model(file: Path, manifest: Path | None, *, as_json: bool) -> int:
     paths = user_paths()
     administration = Administration(paths)
-    counter = Counter("copying", file.stat().st_size)
-    model = ModelLibrary(paths.models).add(file, _probe, counter, administration.trusted())
-    administration.imported(model)
+    model: InstalledModel | None = None
+    for step in administration.bring_in(file, manifest).steps():
+        if isinstance(step, Placed):
+            model = step.model
+        elif sys.stderr is not None and sys.stderr.isatty():
+            _tell(step)
+    assert model is not None
     standing = administration.standing().of(model.sha256, model.name)
     facts = _described(model, standing, read_settings(paths.settings).model)
     if as_json:
@@ -65,17 +78,33 @@ def import_model(file: Path, *, as_json: bool) -> int:
     return ExitCode.DONE
 
 
+def _tell(step: Step) -> None:
+    """One line a step, on stderr."""
+    match step:
+        case HeaderRead(header=header):
+            text = f"{header.architecture}, {header.parameters:,} parameters, {header.part_count} file(s)"
+        case MemoryCompared(free_bytes=free, fits=fits):
+            longest = max((fit.context_length for fit in fits if fit.fits), default=0)
+            fit = f"fits with a context of up to {longest:,} tokens" if longest else "does NOT fit into it"
+            text = f"{free / 1e9:.1f} GB of memory are free: the model {fit}"
+        case SpaceFound(needed_bytes=needed, free_bytes=free):
+            text = f"{needed / 1e9:.2f} GB of {free / 1e9:.2f} GB free on the disk are needed"
+        case Copying(done_bytes=done, total_bytes=total):
+            end = "\n" if done >= total else ""
+            print(f"\rcopying {done / 1e6:,.0f} of {total / 1e6:,.0f} MB", end=end, file=sys.stderr, flush=True)
+            return
+        case PapersChecked(manifest=manifest, signature=signature):
+            text = f"manifest: {signature}" if manifest else "there is no manifest"
+        case Probing(done=done, steps=steps):
+            text = f"trying it in a process of its own: {done} of {steps}"
+        case Placed():
+            text = "in place"
+    print(plain(text), file=sys.stderr)
+
+
 def use_model(name: str) -> int:
     print(f"{Administration(user_paths()).use(name)} answers from the next start on.")
     return ExitCode.DONE
-
-
-def _probe(path: Path) -> None:
-    """Load the file and let it answer, in a worker process of its own."""
-    with EngineClient() as engine:
-        engine.load(path, context_length=512)
-        for _ in engine.generate([Turn("user", "発熱の原因を一つ挙げてください。")], max_tokens=8):
-            pass
 
 
 def _described(model: InstalledModel, standing: ModelStanding, chosen: str | None) -> dict[str, object]:
@@ -84,7 +113,7 @@ def _described(model: InstalledModel, standing: ModelStanding, chosen: str | Non
         "name": model.name,
         "sha256": model.sha256,
         "path": str(model.path),
-        "file_bytes": model.path.stat().st_size,
+        "file_bytes": model.file_bytes,
         "manifest": model.manifest is not None,
         "demonstration": bool(model.manifest and model.manifest.demonstration),
         "chosen": model.sha256 == chosen,

@@ -145,6 +145,7 @@ def test_a_model_that_was_imported_and_chosen_answers(own_model: Path, home: Pat
     assert (listed["name"], listed["chosen"]) == ("named", True)
     answer = json.loads(run("ask", "--json", "--max-tokens", "3", QUESTION).stdout)
     assert answer["model"] == "named"
+    Path(listed["path"]).chmod(0o644)
     Path(listed["path"]).write_bytes(b"GGUF" + bytes(50))
     assert run("ask", QUESTION).returncode == 1
 

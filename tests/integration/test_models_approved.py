@@ -151,3 +151,15 @@ def test_at_a_terminal_the_pin_is_typed_twice_and_not_shown(home: Paths) -> None
     assert process.returncode == 0
     assert PIN.strip().encode() not in shown
     assert run_json("inro", "models", "policy", "--unsigned", "allow", stdin=PIN)["unsigned"] == "allow"
+
+
+def test_an_import_takes_a_manifest_from_elsewhere(tmp_path: Path, signer: Signer) -> None:
+    model = tiny_gguf(tmp_path / "model.gguf")
+    papers = tmp_path / "papers"
+    papers.mkdir()
+    manifest = describe(model).rename(papers / "model.manifest.json")
+    signer.sign(manifest)
+    run("inro", "models", "pin", "set", stdin=PIN)
+    run("inro", "models", "trust", "add", str(signer.public_path), stdin=PIN)
+    imported = run_json("inro", "models", "import", str(model), "--manifest", str(manifest))
+    assert (imported["name"], imported["signed"], imported["state"]) == ("named", True, "waiting")

@@ -5,15 +5,16 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from app.core.engine.build import installed_build
 from app.core.errors import CheckRefused, InputError, NotApproved
-from app.core.files import sha256_file
 from app.core.models import events
 from app.core.models.events import MAX_REASON_CHARACTERS, Event, Rule, recorded_name
-from app.core.models.examination import check_contents, examine, objections
+from app.core.models.examination import examine, objections
+from app.core.models.importing import Import, Prepared
 from app.core.models.keys import TrustedKeys
-from app.core.models.library import InstalledModel, ModelLibrary
+from app.core.models.library import InstalledModel, ModelLibrary, parts_digest
 from app.core.models.pin import Authority, PinGuard, check_new
 from app.core.models.record import Record
 from app.core.models.signing import PublicKey
@@ -66,21 +67,26 @@ class Administration:
         known = self.standing().keys
         return {key_id: key for key_id, key in self._keys.all().items() if known.get(key_id) == key.name}
 
-    def imported(self, model: InstalledModel) -> None:
-        """Write down what came into the library, by the papers that lie there now."""
-        self._record.append(
-            events.Imported(
-                model=model.sha256,
-                name=recorded_name(model.name),
-                manifest_sha256=(examined := examine(model.path, self.trusted())).manifest_sha256,
-                key_id=examined.signature.key_id if examined.signature.state == "valid" else "",
+    def bring_in(self, source: Path, manifest: Path | None = None) -> Import:
+        """The import of a file, to be run; the record says what came before the library has it."""
+
+        def write_down(prepared: Prepared) -> None:
+            self._record.append(
+                events.Imported(
+                    model=prepared.sha256,
+                    name=recorded_name(prepared.name),
+                    manifest_sha256=prepared.manifest_sha256,
+                    key_id=prepared.key_id,
+                    parts=prepared.parts,
+                )
             )
-        )
+
+        return Import(self._library, source, self.trusted(), write_down, manifest=manifest)
 
     def approve(
         self, authority: Authority, name: str, reason: str, on_bytes: Callable[[int], None] | None = None
     ) -> InstalledModel:
-        """Let clinicians use a model, with the manifest it has now and this engine; the whole file is read again.
+        """Let clinicians use a model, with the manifest it has now and this engine; its files are read again.
 
         Raises:
             InputError: there is no such model, or no reason.
@@ -91,12 +97,12 @@ class Administration:
         examined = examine(model.path, self.trusted())
         if found := objections(examined, self._today(), unsigned_allowed=standing.policy.unsigned == "allow"):
             raise CheckRefused(f"{model.name} cannot be approved. {found[0]}")
-        changed = check_contents(examined, on_bytes)
-        if examined.manifest is None and sha256_file(model.path, on_bytes) != model.sha256:
+        hashes = model.hashes(on_bytes)
+        manifest, parts = examined.manifest, parts_digest(hashes[1:])
+        known = standing.models.get(model.sha256)
+        described = (manifest.sha256, *(part.sha256 for part in manifest.parts)) if manifest else hashes
+        if hashes[0] != model.sha256 or hashes != described or (known and known.parts != parts):
             changed = f"{model.path.name} is not the file that was imported: it was changed or is incomplete."
-        if examined.manifest is not None and examined.manifest.sha256 != model.sha256:
-            changed = f"{model.path.name} is not the file that was imported."
-        if changed:
             raise CheckRefused(f"{model.name} cannot be approved. {changed}")
         approved = events.Approved(
             model=model.sha256,
@@ -105,6 +111,7 @@ class Administration:
             key_id=examined.signature.key_id if examined.signature.state == "valid" else "",
             backend=self._backend(),
             reason=reason,
+            parts=parts,
         )
         with self._record.open() as chain:
             # Reading the file took its time.

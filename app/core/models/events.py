@@ -24,8 +24,9 @@ def recorded_name(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")[:300]
 
 
-class _Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The base of all events."""
+class _Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The base of all events. A field that is added later has a default, which is not written: old lines stay as they
+    are."""
 
 
 class Begun(_Event, tag="begun", frozen=True):
@@ -36,12 +37,16 @@ class Begun(_Event, tag="begun", frozen=True):
 
 
 class Imported(_Event, tag="imported", frozen=True):
-    """`key_id` is that of the trusted key which signed the manifest; empty without one. So is `manifest_sha256`."""
+    """`key_id` is that of the trusted key which signed the manifest; empty without one. So is `manifest_sha256`.
+
+    `parts` stands for the further files of a model in several (`library.parts_digest`).
+    """
 
     model: Sha256
     name: Name
     manifest_sha256: MaybeSha256
     key_id: MaybeKeyId
+    parts: MaybeSha256 = ""
 
 
 class Approved(_Event, tag="approved", frozen=True):
@@ -53,6 +58,7 @@ class Approved(_Event, tag="approved", frozen=True):
     key_id: MaybeKeyId
     backend: Name
     reason: Reason
+    parts: MaybeSha256 = ""
 
 
 class Withdrawn(_Event, tag="withdrawn", frozen=True):

@@ -38,8 +38,7 @@ class Examination:
     @property
     def template_sha256(self) -> str:
         """Of the chat template in the file; empty without one."""
-        template = self.header.chat_template
-        return "" if template is None else hashlib.sha256(template.encode("utf-8")).hexdigest()
+        return template_sha256(self.header)
 
     @property
     def quantization(self) -> dict[str, float]:
@@ -70,14 +69,21 @@ def examine(model: Path, trusted: Mapping[str, PublicKey], manifest: Path | None
     return Examination(model, header, parsed, data, signature, found)
 
 
-def contradictions(header: GgufHeader, manifest: Manifest, template_sha256: str) -> list[str]:
+def template_sha256(header: GgufHeader) -> str:
+    """Of the chat template, in UTF-8; empty without one."""
+    template = header.chat_template
+    return "" if template is None else hashlib.sha256(template.encode("utf-8")).hexdigest()
+
+
+def contradictions(header: GgufHeader, manifest: Manifest) -> list[str]:
     """What the manifest says otherwise than the file's header, each as a sentence."""
-    found = []
+    found, template = [], template_sha256(header)
     for what, claimed, held in (
         ("architecture", manifest.architecture, header.architecture),
         ("number of parameters", manifest.parameters, header.parameters),
         ("context length", manifest.context_length, header.number("context_length")),
-        ("chat template", manifest.chat_template_sha256 or template_sha256, template_sha256),
+        ("chat template", manifest.chat_template_sha256 or template, template),
+        ("number of files", len(manifest.parts) + 1, header.part_count),
     ):
         if claimed != held:
             found.append(f"Its manifest names another {what} than the file has.")
@@ -91,7 +97,7 @@ def objections(examined: Examination, today: datetime.date, *, unsigned_allowed:
     if signature.state == "broken":
         found.append(f"{_capital(signature)}.")
     if manifest is not None:
-        found += contradictions(examined.header, manifest, examined.template_sha256)
+        found += contradictions(examined.header, manifest)
         if manifest.expired(today):
             found.append(f"Its maker stands by it until {manifest.expires} only, and that day is past.")
     if signature.state in ("none", "unknown_key") and not unsigned_allowed:

@@ -1,36 +1,30 @@
-"""The models of this machine: one folder a file, named by its hash, with its manifest beside it."""
+"""The models of this machine: one folder a model, named by the hash of its (first) file, with its manifest beside it.
+
+How a file comes in is in `importing`; who may use it is in `administration`.
+"""
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
 import re
-import shutil
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
-import psutil
+from app.core.errors import InputError
+from app.core.files import flush_folder, sha256_file
+from app.core.models.gguf_header import model_files
+from app.core.models.manifest import Manifest, find_manifest
+from app.core.scratch import scratch_folder
 
-from app.core.errors import CheckRefused, InputError, MachineError
-from app.core.files import flush_folder, write_atomically
-from app.core.models.examination import Examination, contradictions, examine
-from app.core.models.manifest import Manifest, find_manifest, manifest_path
-from app.core.models.signing import PublicKey, signature_path
-
-_CHUNK = 4 * 1024 * 1024
-_PARTIAL = ".partial-"
 _SHA256 = re.compile("[0-9a-f]{64}")
-
-Probe = Callable[[Path], None]
-"""Loads a file in a process that may die of it; raises UserFacingError if the file is no good."""
 
 
 @dataclass(frozen=True)
 class InstalledModel:
+    """`path` is the first of its files."""
+
     path: Path
     sha256: str
     manifest: Manifest | None
@@ -38,6 +32,19 @@ class InstalledModel:
     @property
     def name(self) -> str:
         return self.manifest.name if self.manifest else self.path.stem
+
+    @property
+    def file_bytes(self) -> int:
+        return sum(path.stat().st_size for path in model_files(self.path))
+
+    def hashes(self, on_bytes: Callable[[int], None] | None = None) -> tuple[str, ...]:
+        """The SHA-256 of each of its files, read now."""
+        return tuple(sha256_file(path, on_bytes) for path in model_files(self.path))
+
+
+def parts_digest(hashes: Sequence[str]) -> str:
+    """One hash for the further files of a model in several: SHA-256 over theirs, one a line; empty without any."""
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest() if hashes else ""
 
 
 class ModelLibrary:
@@ -48,7 +55,7 @@ class ModelLibrary:
         """Every complete model, by name."""
         if not self._folder.is_dir():
             return []
-        found = (self._read(entry) for entry in self._folder.iterdir() if not entry.name.startswith("."))
+        found = (self.installed(entry.name) for entry in self._folder.iterdir())
         return sorted((model for model in found if model), key=lambda model: (model.name, model.sha256))
 
     def find(self, name: str) -> InstalledModel:
@@ -59,112 +66,45 @@ class ModelLibrary:
             raise InputError(f"{name} {problem}. `inro models list` shows what there is.")
         return matching[0]
 
-    def add(
-        self,
-        source: Path,
-        probe: Probe,
-        on_bytes: Callable[[int], None] = lambda count: None,
-        trusted: Mapping[str, PublicKey] | None = None,
-    ) -> InstalledModel:
-        """Bring in a file: header, space, copy while hashing, manifest, probe, and only then a place in the library.
-
-        Args:
-            trusted: the keys whose signatures count, by key id.
-
-        Raises:
-            InputError: the file or its manifest is not what the engine can use.
-            CheckRefused: the file is not the one that its manifest describes, or its signature does not fit.
-            MachineError: there is no space for it.
-        """
-        examined = examine(source, trusted or {})
-        if (parts := examined.header.part_count) > 1:
-            raise InputError(f"{source.name} is one of {parts} parts; only a single file can be imported.")
-        _check_claims(examined)
-        manifest = examined.manifest
-        self._remove_leftovers()
-        self._folder.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(self._folder).free < examined.header.file_bytes:
-            _no_space(self._folder, examined.header.file_bytes)
-        # The number tells a running import of another process from the leftovers of one that was killed.
-        with tempfile.TemporaryDirectory(prefix=f"{_PARTIAL}{os.getpid()}-", dir=self._folder) as partial:
-            copy = Path(partial) / "model" / f"{source.stem}.gguf"
-            copy.parent.mkdir()
-            sha256 = _copy_hashing(source, copy, on_bytes)
-            if manifest is not None and manifest.sha256 != sha256:
-                raise CheckRefused(f"{source.name} is not the file its manifest describes: it was changed.")
-            _write_papers(examined, copy)
-            probe(copy)
-            target = self._folder / sha256
-            if (installed := self._read(target)) is not None:
-                _write_papers(examined, installed.path)
-                return InstalledModel(installed.path, sha256, manifest or installed.manifest)
-            copy.parent.rename(target)
-            flush_folder(self._folder)
-        return InstalledModel(target / copy.name, sha256, manifest)
-
-    def remove(self, model: InstalledModel) -> None:
-        """Delete a model's files. Killed on the way, it is there or not; the rest goes with the next import."""
-        with tempfile.TemporaryDirectory(prefix=f"{_PARTIAL}{os.getpid()}-", dir=self._folder) as partial:
-            (self._folder / model.sha256).rename(Path(partial) / "removed")
-            flush_folder(self._folder)
-
-    def _read(self, folder: Path) -> InstalledModel | None:
-        if not _SHA256.fullmatch(folder.name):
+    def installed(self, sha256: str) -> InstalledModel | None:
+        """The model of this hash, if it is there and complete."""
+        folder = self._folder / sha256
+        if not _SHA256.fullmatch(sha256) or not folder.is_dir():
             return None
-        files = [path for path in folder.glob("*.gguf") if path.is_file()]
-        if len(files) != 1:
+        files = sorted(path for path in folder.glob("*.gguf") if path.is_file())
+        if not files or files != model_files(files[0]):
             return None
         try:
             manifest = find_manifest(files[0])
         except InputError:
             manifest = None  # The others are still listed; using this one says what is wrong.
-        return InstalledModel(files[0], folder.name, manifest)
+        return InstalledModel(files[0], sha256, manifest)
 
-    def _remove_leftovers(self) -> None:
-        """What an import left that was killed."""
-        for entry in self._folder.glob(f"{_PARTIAL}*"):
-            process = entry.name.removeprefix(_PARTIAL).partition("-")[0]
-            if not process.isdigit() or not psutil.pid_exists(int(process)):
-                shutil.rmtree(entry, ignore_errors=True)
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder on the same disk for what is half done. It is not part of the library, and nothing of it outlives
+        the process, even one that is killed."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with scratch_folder(self._folder / "import") as folder:
+            yield folder
 
+    def place(self, prepared: Path, sha256: str) -> InstalledModel:
+        """Take a complete folder, which lies in `scratch`, into the library, at once or not at all.
 
-def _check_claims(examined: Examination) -> None:
-    if examined.signature.state == "broken":
-        raise CheckRefused(f"{examined.path.name}: {examined.signature}.")
-    if examined.manifest is not None:
-        for sentence in contradictions(examined.header, examined.manifest, examined.template_sha256):
-            raise CheckRefused(f"{examined.path.name}: {sentence}")
+        What lies in its place and is damaged is moved away first.
+        """
+        flush_folder(prepared)
+        target = self._folder / sha256
+        if target.exists():
+            target.rename(prepared.with_name("replaced"))
+        prepared.rename(target)
+        flush_folder(self._folder)
+        placed = self.installed(sha256)
+        assert placed is not None
+        return placed
 
-
-def _write_papers(examined: Examination, model: Path) -> None:
-    """Manifest and signature beside the copy, byte for byte: the signature is one of bytes."""
-    if examined.manifest is None:
-        return
-    path = manifest_path(model)
-    # In this order, so that a signature never lies beside a manifest that it does not fit.
-    signature_path(path).unlink(missing_ok=True)
-    write_atomically(path, examined.manifest_bytes)
-    if examined.signature_bytes is not None:
-        write_atomically(signature_path(path), examined.signature_bytes)
-
-
-def _copy_hashing(source: Path, target: Path, on_bytes: Callable[[int], None]) -> str:
-    digest = hashlib.sha256()
-    try:
-        with source.open("rb") as reading, target.open("wb") as writing:
-            while chunk := reading.read(_CHUNK):
-                digest.update(chunk)
-                writing.write(chunk)
-                on_bytes(len(chunk))
-            writing.flush()
-            os.fsync(writing.fileno())
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            _no_space(target.parent, source.stat().st_size)
-        raise
-    return digest.hexdigest()
-
-
-def _no_space(folder: Path, needed: int) -> NoReturn:
-    free = shutil.disk_usage(folder).free
-    raise MachineError(f"The model needs {needed / 1e9:.2f} GB on the disk, and {free / 1e9:.2f} GB are free.")
+    def remove(self, model: InstalledModel) -> None:
+        """Delete a model's files. Killed on the way, it is there or it is not."""
+        with self.scratch() as scratch:
+            (self._folder / model.sha256).rename(scratch / "removed")
+            flush_folder(self._folder)

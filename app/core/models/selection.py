@@ -9,7 +9,7 @@ from pathlib import Path
 from app.core.errors import CheckRefused, InputError, NotApproved
 from app.core.files import sha256_file
 from app.core.models.administration import Administration, check_approved
-from app.core.models.library import ModelLibrary
+from app.core.models.library import ModelLibrary, parts_digest
 from app.core.models.manifest import (
     Manifest,
     check_file,
@@ -69,6 +69,7 @@ def _chosen(name: str, paths: Paths, administration: Administration) -> Selected
         raise CheckRefused(f"{path.name} is not the manifest that was approved: it was changed. Import it again.")
     manifest = None if data is None else parse_manifest(data, path)
     # The library names a model by what it held when it came in, with a manifest or without.
-    if sha256_file(model.path) != model.sha256:
+    hashes = model.hashes()
+    if (hashes[0], parts_digest(hashes[1:])) != (model.sha256, standing.parts):
         raise CheckRefused(f"{model.path.name} is not the file that was imported: it was changed or is incomplete.")
     return SelectedModel(model.path, model.name, model.sha256, manifest)

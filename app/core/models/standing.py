@@ -37,6 +37,7 @@ class ModelStanding:
     key_id: str = ""
     reason: str = ""
     cause: Cause = ""
+    parts: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,8 @@ def after(standing: Standing, event: Event) -> Standing:
     match event:
         case events.Imported():
             return _with(standing, event.model, _imported(standing.models.get(event.model), event))
-        case events.Approved(model=model, name=name, manifest_sha256=manifest, key_id=key_id, reason=reason):
-            approved = ModelStanding("approved", name, manifest, key_id, reason)
-            return replace(_with(standing, model, approved), backend=event.backend)
+        case events.Approved(model=model):
+            return replace(_with(standing, model, _approved(event)), backend=event.backend)
         case events.Withdrawn(model=model, name=name, reason=reason):
             known = standing.of(model, name)
             return _with(standing, model, replace(known, state="waiting", reason=reason, cause="withdrawn"))
@@ -106,11 +106,17 @@ def previous(standing: Standing, there: Collection[str]) -> str | None:
     return None
 
 
+def _approved(event: events.Approved) -> ModelStanding:
+    return ModelStanding(
+        "approved", event.name, event.manifest_sha256, event.key_id, reason=event.reason, parts=event.parts
+    )
+
+
 def _imported(known: ModelStanding | None, event: events.Imported) -> ModelStanding:
-    brought = ModelStanding("waiting", event.name, event.manifest_sha256, event.key_id)
+    brought = ModelStanding("waiting", event.name, event.manifest_sha256, event.key_id, parts=event.parts)
     if known is None or known.state in ("waiting", "removed"):
         return brought
-    if (known.manifest_sha256, known.key_id) == (event.manifest_sha256, event.key_id):
+    if (known.manifest_sha256, known.key_id, known.parts) == (event.manifest_sha256, event.key_id, event.parts):
         return known  # The same once more changes nothing.
     return replace(brought, state="to_reapprove", cause="manifest")
 

@@ -11,13 +11,15 @@ import pytest
 
 from app.core.engine.client import EngineClient
 from app.core.errors import CheckRefused, InputError
-from app.core.models.gguf_header import read_header
+from app.core.files import sha256_file
+from app.core.models.gguf_header import model_files, read_header
 from app.core.models.library import ModelLibrary
 from app.core.models.manifest import check_file, find_manifest
 from converter.cli import main
 from converter.convert import Order, convert
 from converter.inputs import Inputs
 from converter.manifest import Facts, build_manifest
+from tests.manifests import import_model
 
 MOST = 200_000
 TOKENS = tuple(range(20, 60))
@@ -103,6 +105,9 @@ def test_a_size_that_cannot_hold_a_tensor_is_refused(tmp_path: Path, untied: Pat
     assert not list(folder.iterdir())
 
 
-def test_the_library_takes_single_files_only(tmp_path: Path, parts: list[Path]) -> None:
-    with pytest.raises(InputError, match="only a single file can be imported"):
-        ModelLibrary(tmp_path / "library").add(parts[0], lambda path: None)
+def test_the_library_takes_all_parts_together(tmp_path: Path, parts: list[Path]) -> None:
+    added = import_model(ModelLibrary(tmp_path / "library"), parts[0])
+    assert [path.name for path in model_files(added.path)] == [path.name for path in parts]
+    assert added.hashes() == tuple(sha256_file(path) for path in parts)
+    with pytest.raises(InputError, match="give the first"):
+        import_model(ModelLibrary(tmp_path / "library"), parts[1])

@@ -10,6 +10,7 @@ import pytest
 from app.core.errors import CheckRefused, InputError, NotApproved
 from app.core.models import events
 from app.core.models.administration import Administration
+from app.core.models.importing import Placed
 from app.core.models.library import InstalledModel, ModelLibrary
 from app.core.models.manifest import manifest_path
 from app.core.models.pin import Authority, PinGuard
@@ -54,10 +55,14 @@ def bring(home: Paths, folder: Path, signer: Signer | None, seed: int = 0, **cha
     manifest = describe(model, **{"name": f"model-{seed}", **changes})
     if signer is not None:
         signer.sign(manifest)
-    administration = administration_of(home)
-    added = ModelLibrary(home.models).add(model, lambda _: None, trusted=administration.trusted())
-    administration.imported(added)
-    return added
+    *_, last = administration_of(home).bring_in(model).steps()
+    assert isinstance(last, Placed)
+    return last.model
+
+
+def spoil(path: Path, data: bytearray) -> None:
+    path.chmod(0o644)  # it is kept read-only
+    path.write_bytes(data)
 
 
 @pytest.fixture
@@ -178,7 +183,7 @@ def test_every_file_that_was_changed_after_the_import_is_found(
     data = bytearray(path.read_bytes())
     position = data.index(b"model-0") if suffix == ".manifest.json" else len(data) - 10
     data[position] ^= 1
-    path.write_bytes(data)
+    spoil(path, data)
     with pytest.raises(CheckRefused, match="was changed"):
         office.approve(authority, model.sha256[:12], "good")
 
@@ -192,7 +197,7 @@ def test_every_file_that_was_changed_after_the_approval_is_found(
     path = model.path.with_suffix(suffix)
     data = bytearray(path.read_bytes())
     data[-4] ^= 1
-    path.write_bytes(data)
+    spoil(path, data)
     with pytest.raises(CheckRefused, match="was changed"):
         selected(home)
 

@@ -1,26 +1,17 @@
-"""The library: what comes in, what is refused, and what a killed import leaves."""
+"""The library: what is in it, and what is not."""
 
 from __future__ import annotations
 
+import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
-from app.core.errors import InputError, MachineError
-from app.core.models.library import ModelLibrary
+from app.core.errors import InputError
+from app.core.models.library import ModelLibrary, parts_digest
 from app.core.paths import Paths
-
-
-def accept(_path: Path) -> None:
-    pass
-
-
-def refuse(_path: Path) -> None:
-    raise InputError("it does not answer.")
+from tests.manifests import import_model
 
 
 @pytest.fixture
@@ -28,57 +19,43 @@ def library(home: Paths) -> ModelLibrary:
     return ModelLibrary(home.models)
 
 
-def test_a_file_of_any_name_is_found_again(library: ModelLibrary, tiny_model: Path, tmp_path: Path) -> None:
-    source = tmp_path / "モデル.BIN"
-    shutil.copy(tiny_model, source)
-    added = library.add(source, accept)
-    assert added.path.read_bytes() == tiny_model.read_bytes()
+def test_a_model_is_found_by_name_and_by_the_beginning_of_its_hash(library: ModelLibrary, tiny_model: Path) -> None:
+    added = import_model(library, tiny_model)
     assert library.models() == [added]
-    assert library.find(added.sha256[:8]) == added
-
-
-def test_the_same_file_comes_in_once(library: ModelLibrary, tiny_model: Path, tmp_path: Path) -> None:
-    again = tmp_path / "another name.gguf"
-    shutil.copy(tiny_model, again)
-    assert library.add(tiny_model, accept) == library.add(again, accept)
-    assert len(library.models()) == 1
-
-
-def test_a_file_that_the_probe_refuses_leaves_nothing(library: ModelLibrary, tiny_model: Path, home: Paths) -> None:
-    with pytest.raises(InputError, match="does not answer"):
-        library.add(tiny_model, refuse)
-    assert list(home.models.iterdir()) == []
-
-
-def test_what_a_killed_import_left_goes_with_the_next(library: ModelLibrary, tiny_model: Path, home: Paths) -> None:
-    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
-        pass
-    assert not psutil.pid_exists(ended.pid)
-    left, running = home.models / f".partial-{ended.pid}-x", home.models / ".partial-1-y"
-    for folder in (left, running):
-        folder.mkdir(parents=True)
-        (folder / "half.gguf").write_bytes(b"GGUF")
-    library.add(tiny_model, accept)
-    assert not left.exists()
-    assert running.exists()
-    assert len(library.models()) == 1
-
-
-def test_a_disk_that_is_too_small_is_said_in_numbers(
-    library: ModelLibrary, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    usage = shutil.disk_usage(tiny_model)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
-    with pytest.raises(MachineError, match=r"needs 0\.00 GB on the disk, and 0\.00 GB are free"):
-        library.add(tiny_model, accept)
+    assert library.find("tiny") == library.find(added.sha256[:8]) == added
+    with pytest.raises(InputError, match="is not in the library"):
+        library.find("other")
 
 
 def test_a_model_that_is_removed_leaves_nothing(library: ModelLibrary, tiny_model: Path, home: Paths) -> None:
-    library.remove(library.add(tiny_model, accept))
+    library.remove(import_model(library, tiny_model))
     assert list(home.models.iterdir()) == []
 
 
-def test_a_folder_that_is_not_named_by_a_hash_is_no_model(library: ModelLibrary, tiny_model: Path, home: Paths) -> None:
-    added = library.add(tiny_model, accept)
+def test_what_is_not_named_by_a_hash_or_not_complete_is_no_model(
+    library: ModelLibrary, tiny_model: Path, home: Paths
+) -> None:
+    added = import_model(library, tiny_model)
     shutil.copytree(added.path.parent, home.models / "other")
+    for name in ("x-00001-of-00002.gguf", "x-00002-of-00002.gguf"):
+        folder = home.models / ("1" * 63 + name[6])
+        folder.mkdir()
+        shutil.copy(tiny_model, folder / name)
+    (home.models / ("3" * 64)).mkdir()
     assert library.models() == [added]
+
+
+def test_what_a_power_cut_left_goes_with_the_next_import(library: ModelLibrary, home: Paths) -> None:
+    home.models.mkdir(parents=True)
+    # A process of this number that began in 1970 is none that runs.
+    left = home.models / f".import.{os.getpid()}-1-0123abcd.partial"
+    left.mkdir()
+    (left / "half.gguf").write_bytes(b"GGUF")
+    with library.scratch() as scratch:
+        assert list(home.models.iterdir()) == [scratch]
+    assert list(home.models.iterdir()) == []
+
+
+def test_the_further_parts_have_one_hash_in_their_order() -> None:
+    assert parts_digest([]) == ""
+    assert len({parts_digest(["a", "b"]), parts_digest(["b", "a"]), parts_digest(["ab"]), parts_digest(["a"])}) == 4

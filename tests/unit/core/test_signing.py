@@ -16,7 +16,7 @@ from app.core.models.library import ModelLibrary
 from app.core.models.manifest import manifest_path, read_manifest
 from app.core.models.signing import check_signature, read_public_key, signature_path
 from app.core.paths import Paths
-from tests.manifests import Signer, describe, new_signer
+from tests.manifests import Signer, describe, import_model, new_signer
 from tests.tiny_models import tiny_gguf
 
 TODAY = datetime.date(2026, 11, 27)
@@ -192,7 +192,7 @@ def test_the_library_keeps_the_signed_bytes(model: Path, signer: Signer, home: P
     path = manifest_path(model)
     path.write_bytes(path.read_bytes().replace(b"  ", b"    "))
     signer.sign(path)
-    added = ModelLibrary(home.models).add(model, lambda _: None, trusted=signer.trusted)
+    added = import_model(ModelLibrary(home.models), model, signer.trusted)
     assert examine(added.path, signer.trusted).signature.state == "valid"
 
 
@@ -200,15 +200,15 @@ def test_the_library_refuses_a_signature_that_does_not_fit(model: Path, signer: 
     signer.sign(manifest_path(model))
     describe(model, licence="other")
     with pytest.raises(CheckRefused, match="signature does not fit"):
-        ModelLibrary(home.models).add(model, lambda _: None, trusted=signer.trusted)
+        import_model(ModelLibrary(home.models), model, signer.trusted)
     assert not home.models.exists()
 
 
 def test_another_manifest_without_a_signature_takes_the_old_one_away(model: Path, signer: Signer, home: Paths) -> None:
     library = ModelLibrary(home.models)
     signer.sign(manifest_path(model))
-    added = library.add(model, lambda _: None, trusted=signer.trusted)
+    added = import_model(library, model, signer.trusted)
     describe(model, licence="other")
     signature_path(manifest_path(model)).unlink()
-    assert library.add(model, lambda _: None, trusted=signer.trusted).path == added.path
+    assert import_model(library, model, signer.trusted).path == added.path
     assert examine(added.path, signer.trusted).signature.state == "none"
