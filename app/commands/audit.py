@@ -11,7 +11,8 @@ from app.core.command import print_json
 from app.core.errors import ExitCode, InputError
 from app.core.files import write_atomically
 from app.core.models import events
-from app.core.models.record import Record, check_contains
+from app.core.models.chain import check_contains
+from app.core.models.record import Record, read_export
 from app.core.paths import user_paths
 
 LIMITS = (
@@ -21,8 +22,8 @@ LIMITS = (
 )
 
 
-def verify(expected: str | None, *, as_json: bool) -> int:
-    contents = _record().read()
+def verify(export: Path | None, expected: str | None, *, as_json: bool) -> int:
+    contents = _record().read() if export is None else read_export(export)
     number = check_contains(contents, expected) if expected is not None else None
     count = len(contents.lines)
     if as_json:

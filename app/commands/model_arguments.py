@@ -96,6 +96,7 @@ def _add_audit(commands: _Commands) -> None:
     audit = commands.add_parser("audit", help="the record of what was done to the models of this machine")
     auditing = audit.add_subparsers(title="commands", metavar="", required=True)
     verifying = auditing.add_parser("verify", help="find any change, gap, other order or cut of the record")
+    verifying.add_argument("export", nargs="?", type=Path, help="a file that `export` wrote, instead of this machine's")
     verifying.add_argument("--expect", metavar="HASH", help="a last hash that was noted elsewhere")
     verifying.set_defaults(run=_audit_verify)
     showing = auditing.add_parser("show", help="show the record")
@@ -210,7 +211,7 @@ def _trust_remove(options: argparse.Namespace) -> int:
 def _audit_verify(options: argparse.Namespace) -> int:
     from app.commands.audit import verify
 
-    return verify(options.expect, as_json=options.json)
+    return verify(options.export, options.expect, as_json=options.json)
 
 
 def _audit_show(options: argparse.Namespace) -> int:

@@ -52,9 +52,14 @@ def trust_list(*, as_json: bool) -> int:
 def trust_add(file: Path) -> int:
     key = read_public_key(file)
     paths = user_paths()
-    Administration(paths).trust(authority(paths), key)
-    print(f"Manifests signed with the key {key.key_id} of {key.name} are trusted on this machine from now on.")
-    print("Compare the key id with what its owner tells you by telephone or letter.")
+    administration = Administration(paths)
+    # Before the PIN, so that it can still be left.
+    print(f"Key {key.key_id} of {key.name}. Compare the key id with what its owner tells you by telephone or letter.")
+    for other in administration.trusted().values():
+        if other.name == key.name and other.key_id != key.key_id:
+            print(f"Another key, {other.key_id}, is trusted under the same name.")
+    administration.trust(authority(paths), key)
+    print("Manifests signed with it are trusted on this machine from now on.")
     return ExitCode.DONE
 
 

@@ -63,6 +63,17 @@ def test_an_export_holds_the_lines_and_replaces_nothing(imported: Path, home: Pa
     run("inro", "models", "audit", "export", str(target))
     assert target.read_bytes() == (home.record / "record.jsonl").read_bytes()
     assert all(json.loads(line) for line in target.read_text("utf-8").splitlines())
+    noted = run_json("inro", "models", "audit", "verify")["last_hash"]
+    assert run_json("inro", "models", "audit", "verify", str(target))["last_hash"] == noted
+    lines = target.read_bytes().splitlines(keepends=True)
+    changed, cut = tmp_path / "changed.jsonl", tmp_path / "cut.jsonl"
+    changed.write_bytes(b"".join([lines[0], *lines[2:]]))
+    assert "line 2 has the number 3" in inro("models", "audit", "verify", str(changed)).stderr
+    cut.write_bytes(b"".join(lines[:-1]))
+    assert inro("models", "audit", "verify", str(cut)).returncode == 0
+    assert inro("models", "audit", "verify", str(cut), "--expect", noted).returncode == 1
+    cut.write_bytes(b"".join(lines)[:-1])
+    assert inro("models", "audit", "verify", str(cut)).returncode == 1
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "nowhere")
     for taken in (target, link):

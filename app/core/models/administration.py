@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.core.engine.build import installed_build
-from app.core.errors import CheckRefused, InputError, NotApproved
+from app.core.errors import CheckRefused, InputError
 from app.core.models import events
+from app.core.models.approvals import Approvals, check_approved
 from app.core.models.events import MAX_REASON_CHARACTERS, Event, Rule, recorded_name
 from app.core.models.examination import examine, objections
 from app.core.models.importing import Import, Prepared
@@ -18,7 +19,7 @@ from app.core.models.library import InstalledModel, ModelLibrary, parts_digest
 from app.core.models.pin import Authority, PinGuard, check_new
 from app.core.models.record import Record
 from app.core.models.signing import PublicKey
-from app.core.models.standing import DEMONSTRATION, ModelStanding, Standing, after, fold, previous
+from app.core.models.standing import DEMONSTRATION, Standing, fold, previous
 from app.core.paths import Paths
 from app.core.settings import read_settings, write_settings
 
@@ -44,23 +45,12 @@ class Administration:
         today: Callable[[], datetime.date] = datetime.date.today,
     ) -> None:
         self._paths, self._record, self._today = paths, record or Record(paths.record), today
-        self._backend = backend
+        self._backend, self._approvals = backend, Approvals(self._record, backend)
         self._library, self._keys = ModelLibrary(paths.models), TrustedKeys(paths.trusted_keys)
 
     def standing(self) -> Standing:
-        """How the models stand now; a change of the engine since the last approval is written down first."""
-        found = fold(self._record.read().lines)
-        if found.backend in ("", backend := self._backend()):
-            return found
-        changed = events.BackendChanged(backend=backend)
-        try:
-            with self._record.open() as chain:
-                # Another process may have seen it too, in the meantime.
-                if fold(chain.lines).backend != backend:
-                    chain.append(changed)
-                return fold(chain.lines)
-        except OSError:
-            return after(found, changed)  # A disk that cannot be written to keeps no approval alive.
+        """How the models stand now."""
+        return self._approvals.standing()
 
     def trusted(self) -> dict[str, PublicKey]:
         """The trusted keys: those that lie here and that the record knows of."""
@@ -198,23 +188,6 @@ class Administration:
         self._record.append(event)
         settings = read_settings(self._paths.settings)
         write_settings(self._paths.settings, replace(settings, model=event.model or None))
-
-
-def check_approved(model: ModelStanding) -> None:
-    """Raises NotApproved, which says why not, unless it is approved."""
-    if model.state == "approved":
-        return
-    what = {
-        "": "it waits for an administrator's approval",
-        "withdrawn": f"its approval was withdrawn ({model.reason})",
-        "manifest": "it came with another manifest since it was approved, and must be approved again",
-        "engine": "the engine was updated since it was approved, and it must be approved again",
-        "key": "the key that its manifest is signed with is no longer trusted, and it must be approved again",
-        "policy": "the policy now asks for a trusted signature",
-    }[model.cause]
-    if model.state == "removed":
-        what = f"it was removed ({model.reason})"
-    raise NotApproved(f"{model.name} cannot be used: {what}. inro models list shows what there is.")
 
 
 def _reason(text: str) -> str:

@@ -6,7 +6,7 @@ line. It is written whole, before the line and after it. A process that dies in 
 beginning of that very line, and the next one to open it completes it; any other end is a change by someone else.
 
 What it cannot find: whoever may write these files can write all of them anew, consistently. Only a hash that was noted
-elsewhere shows that; see `check_contains`.
+elsewhere shows that; see `chain.check_contains`.
 """
 
 from __future__ import annotations
@@ -19,21 +19,19 @@ import platform
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
 from app.core.errors import CheckRefused, InputError
-from app.core.files import flush_folder, write_atomically
+from app.core.files import flush_folder, read_bounded, write_atomically
 from app.core.locks import exclusive
+from app.core.models.chain import MAX_LINE_BYTES, NOTHING, Broken, Contents, decode, encode, follow
 from app.core.models.events import Begun, Event, Line, Sha256
 from app.core.processes import user_name
 
 MAX_RECORD_BYTES = 64 * 1024 * 1024
-MAX_LINE_BYTES = 16 * 1024
-NOTHING = "0" * 64
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
@@ -47,20 +45,6 @@ class _Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The line that is being added, without its line feed; empty when none is."""
     check: Sha256
     """Of the three values above: they are small, and no chain covers them."""
-
-
-@dataclass(frozen=True)
-class Contents:
-    """The lines of a record that was found sound, and the hash of each."""
-
-    lines: tuple[Line, ...] = ()
-    hashes: tuple[str, ...] = ()
-    completed: bool = False
-    """Whether an addition that was interrupted was completed just now."""
-
-    @property
-    def last(self) -> str:
-        return self.hashes[-1] if self.hashes else NOTHING
 
 
 class Chain:
@@ -123,7 +107,7 @@ class Record:
     def exported(self) -> bytes:
         """The lines as they lie on the disk, once they were found sound."""
         contents = self.read()
-        return b"".join(_encode(line) + b"\n" for line in contents.lines)
+        return b"".join(encode(line) + b"\n" for line in contents.lines)
 
     def _append(self, contents: Contents, event: Event) -> Contents:
         line = Line(
@@ -134,11 +118,11 @@ class Record:
             previous=contents.last,
         )
         try:
-            raw = _encode(line)
+            raw = encode(line)
         except UnicodeEncodeError:
             raise InputError("this cannot be written to the record: it is not text.") from None
         # Bounds are checked when a line is read; one that cannot be read again must not be written.
-        _decode(raw)
+        decode(raw)
         before = self._path.stat().st_size if contents.lines else 0
         if before + len(raw) > MAX_RECORD_BYTES:
             raise InputError(f"the record in {self._folder} is full; move the folder to an archive to begin another.")
@@ -156,25 +140,34 @@ class Record:
         return Contents((*contents.lines, line), (*contents.hashes, digest), contents.completed)
 
     def _load(self) -> Contents:
+        try:
+            return self._checked()
+        except Broken as error:
+            raise CheckRefused(
+                f"The record of models in {self._folder} was changed: {error}. Put it back from a backup, or move the "
+                "folder away; then every key must be trusted and every model approved anew."
+            ) from None
+
+    def _checked(self) -> Contents:
         head, data = self._read_head(), self._read_lines()
         if head is None:
             if data:
-                raise _changed(self._folder, "its head file is missing")
+                raise Broken("its head file is missing")
             return Contents()
-        lines, hashes, end = _follow(data, head.count, self._folder)
+        lines, hashes, end = follow(data, head.count)
         if (hashes[-1] if hashes else NOTHING) != head.last:
-            raise _changed(self._folder, f"line {head.count} is not the one that was written last")
+            raise Broken(f"line {head.count} is not the one that was written last")
         tail, pending = data[end:], head.pending.encode("utf-8")
         if not pending:
             if tail:
-                raise _changed(self._folder, f"something was added after line {head.count}")
+                raise Broken(f"something was added after line {head.count}")
             return Contents(lines, hashes)
         if not (pending + b"\n").startswith(tail):
-            raise _changed(self._folder, f"line {head.count + 1} is not the one that was being written")
+            raise Broken(f"line {head.count + 1} is not the one that was being written")
         self._add((pending + b"\n")[len(tail) :])
         digest = hashlib.sha256(pending).hexdigest()
         self._write_head(head.count + 1, digest, b"")
-        return Contents((*lines, _decode(pending)), (*hashes, digest), completed=True)
+        return Contents((*lines, decode(pending)), (*hashes, digest), completed=True)
 
     def _read_head(self) -> _Head | None:
         data = _read(self._head_path, 4 * MAX_LINE_BYTES)
@@ -184,15 +177,15 @@ class Record:
             head = msgspec.json.decode(data, type=_Head)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             head = None
-        if head is None or head != _head(head.count, head.last, head.pending) or _encode(head) + b"\n" != data:
-            raise _changed(self._folder, "its head file is not what was written")
+        if head is None or head != _head(head.count, head.last, head.pending) or encode(head) + b"\n" != data:
+            raise Broken("its head file is not what was written")
         return head
 
     def _read_lines(self) -> bytes:
         return _read(self._path, MAX_RECORD_BYTES) or b""
 
     def _write_head(self, count: int, last: str, pending: bytes) -> None:
-        write_atomically(self._head_path, _encode(_head(count, last, pending.decode("utf-8"))) + b"\n")
+        write_atomically(self._head_path, encode(_head(count, last, pending.decode("utf-8"))) + b"\n")
 
     def _add(self, data: bytes) -> None:
         new = not self._path.exists()
@@ -215,80 +208,38 @@ class Record:
             os.close(descriptor)
 
 
-def check_contains(contents: Contents, digest: str) -> int:
-    """The number of the line with this hash, which was noted elsewhere. Raises CheckRefused if there is none."""
-    if digest not in contents.hashes:
-        raise CheckRefused(f"The record has no line with the hash {digest}: it was written anew since that was noted.")
-    return contents.hashes.index(digest) + 1
+def read_export(path: Path) -> Contents:
+    """The lines of a file that `exported` filled. Raises CheckRefused for one that was changed.
 
-
-def _follow(data: bytes, count: int, folder: Path) -> tuple[tuple[Line, ...], tuple[str, ...], int]:
-    """The first `count` lines, their hashes, and where they end."""
-    lines: list[Line] = []
-    hashes: list[str] = []
-    at = 0
-    for number in range(1, count + 1):
-        end = data.find(b"\n", at, at + MAX_LINE_BYTES + 1)
-        if end < 0:
-            cut = at + MAX_LINE_BYTES >= len(data)
-            what = f"its end was cut off: {count} lines were written" if cut else "it is longer than any line"
-            raise _changed(folder, f"line {number} is not there as it was written, {what}")
-        raw, at = data[at:end], end + 1
-        try:
-            line = _decode(raw)
-        except InputError:
-            raise _changed(folder, f"line {number} is none that was written") from None
-        if line.number != number:
-            sentence = f"line {number} has the number {line.number}: lines were removed, added or put in another order"
-            raise _changed(folder, sentence)
-        if line.previous != (hashes[-1] if hashes else NOTHING):
-            raise _changed(folder, f"line {number - 1}, or what line {number} says of it, is not what was written")
-        if isinstance(line.event, Begun) != (number == 1):
-            raise _changed(folder, f"line {number} is none that was written there")
-        lines.append(line)
-        hashes.append(hashlib.sha256(raw).hexdigest())
-    return tuple(lines), tuple(hashes), at
-
-
-def _changed(folder: Path, what: str) -> CheckRefused:
-    return CheckRefused(
-        f"The record of models in {folder} was changed: {what}. Put it back from a backup, or move the folder away; "
-        "then every model must be approved anew."
-    )
+    No head file comes with it: lines that were cut off its end are missed only by who noted the last hash.
+    """
+    data = read_bounded(path, MAX_RECORD_BYTES, "a record")
+    try:
+        lines, hashes, end = follow(data, data.count(b"\n"))
+        if end != len(data) or not lines:
+            raise Broken(f"its end after line {len(lines)} is none that was written")
+    except Broken as error:
+        raise CheckRefused(f"{path} is no export of a record, or was changed: {error}.") from None
+    return Contents(lines, hashes)
 
 
 def _read(path: Path, limit: int) -> bytes | None:
-    """None if there is no such file. Raises CheckRefused for a link, a folder or a pipe in its place."""
+    """None if there is no such file. Raises Broken for a link, a folder or a pipe in its place."""
     try:
         descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW | _BINARY | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _changed(path.parent, f"{path.name} cannot be opened ({error.strerror})") from error
+        raise Broken(f"{path.name} cannot be opened ({error.strerror})") from error
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _changed(path.parent, f"{path.name} is no file")
+            raise Broken(f"{path.name} is no file")
         data = file.read(limit + 1)
     if len(data) > limit:
-        raise _changed(path.parent, f"{path.name} is larger than it can be")
+        raise Broken(f"{path.name} is larger than it can be")
     return data
 
 
 def _head(count: int, last: str, pending: str) -> _Head:
     check = hashlib.sha256(f"{count}\n{last}\n{pending}".encode()).hexdigest()
     return _Head(count=count, last=last, pending=pending, check=check)
-
-
-def _encode(value: msgspec.Struct) -> bytes:
-    return msgspec.json.encode(value)
-
-
-def _decode(raw: bytes) -> Line:
-    try:
-        line = msgspec.json.decode(raw, type=Line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"this cannot be written to the record: {error}.") from error
-    # One way only to write a line: then no blank and no order of fields can differ.
-    if _encode(line) != raw or len(raw) > MAX_LINE_BYTES:
-        raise InputError("this cannot be written to the record: it is too long.")
-    return line

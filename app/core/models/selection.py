@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.core.errors import CheckRefused, InputError, NotApproved
 from app.core.files import sha256_file
-from app.core.models.administration import Administration, check_approved
 from app.core.models.library import ModelLibrary, parts_digest
 from app.core.models.manifest import (
     Manifest,
@@ -20,6 +20,9 @@ from app.core.models.manifest import (
 )
 from app.core.paths import Paths, demonstration_model
 from app.core.settings import Settings
+
+if TYPE_CHECKING:
+    from app.core.models.approvals import Approvals
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,7 @@ class SelectedModel:
         return self.manifest is not None and self.manifest.demonstration
 
 
-def select(
-    named: Path | None, settings: Settings, paths: Paths, administration: Administration | None = None
-) -> SelectedModel:
+def select(named: Path | None, settings: Settings, paths: Paths, approvals: Approvals | None = None) -> SelectedModel:
     """Find the model and check it: against its approval if it was chosen from the library, and against its manifest.
 
     Raises:
@@ -44,10 +45,9 @@ def select(
         NotApproved: an administrator has not approved it, or the policy allows approved models only.
         CheckRefused: the file is not the one that its manifest describes, or that was approved.
     """
-    administration = administration or Administration(paths)
     if named is None and settings.model is not None:
-        return _chosen(settings.model, paths, administration)
-    if named is not None and administration.standing().policy.named == "refuse":
+        return _chosen(settings.model, paths, approvals or _approvals(paths))
+    if named is not None and (approvals or _approvals(paths)).standing().policy.named == "refuse":
         raise NotApproved(f"{named} cannot be used: the policy of this machine allows approved models only.")
     path = named or demonstration_model()
     if not path.is_file():
@@ -59,9 +59,19 @@ def select(
     return SelectedModel(path, manifest.name, manifest.sha256, manifest)
 
 
-def _chosen(name: str, paths: Paths, administration: Administration) -> SelectedModel:
+def _approvals(paths: Paths) -> Approvals:
+    # Imported when it is needed: the demonstration model needs no approval, and the window's start no record.
+    from app.core.models.approvals import Approvals
+    from app.core.models.record import Record
+
+    return Approvals(Record(paths.record))
+
+
+def _chosen(name: str, paths: Paths, approvals: Approvals) -> SelectedModel:
+    from app.core.models.approvals import check_approved
+
     model = ModelLibrary(paths.models).find(name)
-    standing = administration.standing().of(model.sha256, model.name)
+    standing = approvals.standing().of(model.sha256, model.name)
     check_approved(standing)
     path = manifest_path(model.path)
     data = read_manifest_bytes(path) if path.is_file() else None

@@ -10,6 +10,7 @@ import pytest
 from app.core.errors import CheckRefused, InputError, NotApproved
 from app.core.models import events
 from app.core.models.administration import Administration
+from app.core.models.approvals import Approvals
 from app.core.models.importing import Placed
 from app.core.models.library import InstalledModel, ModelLibrary
 from app.core.models.manifest import manifest_path
@@ -71,8 +72,12 @@ def model(home: Paths, office: Administration, signer: Signer, tmp_path: Path) -
     return bring(home, tmp_path / "stick", signer)
 
 
+def approvals_of(home: Paths, backend: str = "engine 1") -> Approvals:
+    return Approvals(Record(home.record), lambda: backend)
+
+
 def selected(home: Paths, backend: str = "engine 1") -> SelectedModel:
-    return select(None, read_settings(home.settings), home, administration_of(home, backend))
+    return select(None, read_settings(home.settings), home, approvals_of(home, backend))
 
 
 def what_happened(home: Paths) -> list[str]:
@@ -101,7 +106,7 @@ def test_from_import_to_answering(
 
 def test_settings_alone_choose_nothing(home: Paths, model: InstalledModel) -> None:
     with pytest.raises(NotApproved):
-        select(None, Settings(model=model.sha256), home, administration_of(home))
+        select(None, Settings(model=model.sha256), home, approvals_of(home))
 
 
 def test_a_new_engine_asks_for_approval_again_and_is_written_down_once(
@@ -252,11 +257,11 @@ def test_a_removed_model_that_comes_back_waits(
 def test_a_file_named_by_a_person_is_refused_where_the_policy_says_so(
     home: Paths, office: Administration, authority: Authority, tiny_model: Path
 ) -> None:
-    assert select(tiny_model, Settings(), home, office).path == tiny_model
+    assert select(tiny_model, Settings(), home, approvals_of(home)).path == tiny_model
     office.set_policy(authority, None, "refuse")
     with pytest.raises(NotApproved, match="approved models only"):
-        select(tiny_model, Settings(), home, office)
-    assert select(None, Settings(), home, office).demonstration
+        select(tiny_model, Settings(), home, approvals_of(home))
+    assert select(None, Settings(), home).demonstration
 
 
 def test_a_pin_that_was_lost_is_set_anew_and_that_is_seen(home: Paths, authority: Authority) -> None:
@@ -281,7 +286,7 @@ def test_a_changed_record_lets_no_model_answer_but_the_demonstration(
         selected(home)
     with pytest.raises(CheckRefused, match="record of models"):
         office.use("model-0")
-    assert select(None, Settings(), home, administration_of(home)).demonstration
+    assert select(None, Settings(), home).demonstration
 
 
 def test_a_manifest_that_is_a_link_elsewhere_is_replaced_and_not_followed(

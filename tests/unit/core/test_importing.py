@@ -6,6 +6,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,18 @@ from app.core.models.record import Record
 from app.core.paths import Paths
 from tests.manifests import describe, import_model, new_signer
 from tests.tiny_models import tiny_gguf
+
+HANGING = """
+import time
+from app.core.engine import worker
+from app.core.engine.session import Session
+def hang(*arguments, **options):
+    while True:
+        time.sleep(0.01)
+Session.load = hang
+worker.main()
+"""
+"""A worker that is alive and never done with loading."""
 
 
 @pytest.fixture
@@ -159,22 +172,12 @@ worker.main()
 
 
 def test_a_probe_that_takes_too_long_is_ended(library: ModelLibrary, source: Path, home: Paths) -> None:
-    program = """
-import time
-from app.core.engine import worker
-from app.core.engine.session import Session
-def hang(*arguments, **options):
-    while True:
-        time.sleep(0.01)
-Session.load = hang
-worker.main()
-"""
     with pytest.raises(InputError, match=r"did not answer within 0\.5 seconds"):
         import_model(
             library,
             source,
             limits=lambda header: Limits(2**40, 0.5),
-            worker=lambda limits: [sys.executable, "-c", program],
+            worker=lambda limits: [sys.executable, "-c", HANGING],
         )
     assert left(home) == []
 
@@ -202,6 +205,19 @@ def test_cancelled_at_any_step_it_leaves_nothing(
     with pytest.raises(ImportCancelled, match="nothing of it is kept"):
         run()
     assert seen[-1] is kind
+    assert left(home) == []
+
+
+def test_another_thread_cancels_a_probe_that_does_not_end(library: ModelLibrary, source: Path, home: Paths) -> None:
+    bringing = Import(library, source, {}, nothing, worker=lambda limits: [sys.executable, "-c", HANGING])
+
+    def run() -> None:
+        for step in bringing.steps():
+            if isinstance(step, PapersChecked):
+                threading.Thread(target=bringing.cancel).start()
+
+    with pytest.raises(ImportCancelled):
+        run()
     assert left(home) == []
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import CheckRefused, InputError
+from app.core.models.chain import NOTHING, Contents, check_contains
 from app.core.models.events import Begun, Imported, KeyTrusted, Switched
-from app.core.models.record import NOTHING, Contents, Record, check_contains
+from app.core.models.record import Record
 from app.core.processes import user_name
 
 MODEL = "ab" * 32
