@@ -15,6 +15,7 @@ from app.core.errors import InputError, MachineError
 _CHUNK = 4 * 1024 * 1024
 _BUFFERS = 4
 _TICK_SECONDS = 0.25
+_GOODBYE_SECONDS = 2.0
 
 _Item = tuple[bytearray, int] | BaseException | None
 
@@ -55,6 +56,8 @@ def copy_hashing(source: Path, target: Path) -> Generator[int, None, str]:
     finally:
         stop.set()
         free.put(bytearray())
+        # So that it makes no file in a folder that is being removed; a source that hangs is not waited for.
+        copier.join(_GOODBYE_SECONDS)
 
 
 def _copy(

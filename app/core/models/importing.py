@@ -179,6 +179,8 @@ class Import:
                     except StopIteration as end:
                         hashes.append(end.value)
                         break
+                    if done > total:
+                        raise CheckRefused(f"{file.name} was changed while it was copied.")
                     yield Copying(done, total)
             finally:
                 copying.close()

@@ -259,6 +259,18 @@ def test_a_source_that_was_exchanged_while_it_was_copied_is_checked_again(
     assert left(home) == []
 
 
+def test_a_source_that_grows_while_it_is_copied_does_not_fill_the_disk(
+    library: ModelLibrary, source: Path, home: Paths
+) -> None:
+    steps = Import(library, source, {}, nothing).steps()
+    assert isinstance(next(steps), HeaderRead)
+    with source.open("ab") as file:
+        file.write(bytes(9_000_000))
+    with pytest.raises(CheckRefused, match="was changed while it was copied"):
+        list(steps)
+    assert left(home) == []
+
+
 def test_a_copy_of_several_chunks_is_the_same(tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(bytes(range(256)) * 90_001)
