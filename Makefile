@@ -22,7 +22,7 @@ preflight:
 	@$(PREFLIGHT) $(WINDOW)
 
 test: $(VENV)/dev.stamp $(TRANSLATIONS)
-	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
