@@ -7,6 +7,7 @@ between the two.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -15,8 +16,6 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from tests.bench.random_checkpoint import Shape
 from tests.bench.train_bench import prepare
@@ -109,10 +108,11 @@ def _config(folder: Path, case: Case) -> Path:
 def _measured(folder: Path, config: Path, case: Case) -> dict[str, float]:
     command = [sys.executable, "-c", WATCHED, case.recipe, str(config), "--json"]
     with subprocess.Popen(command, cwd=ROOT, env=_environment(), stdout=subprocess.PIPE, text=True) as process:
-        largest = [0]
-        watcher = threading.Thread(target=_watch_disk, args=(folder, process.pid, largest))
+        largest, ended = [0], threading.Event()
+        watcher = threading.Thread(target=_watch_disk, args=(folder, ended, largest))
         watcher.start()
         out, _ = process.communicate()
+        ended.set()
         watcher.join()
     if process.returncode:
         sys.exit(f"{case.name} ended with {process.returncode}")
@@ -126,18 +126,16 @@ def _measured(folder: Path, config: Path, case: Case) -> dict[str, float]:
     }
 
 
-def _watch_disk(folder: Path, pid: int, largest: list[int]) -> None:
+def _watch_disk(folder: Path, ended: threading.Event, largest: list[int]) -> None:
     """The most that lay in the run's own folders at any time it was looked at."""
-    done = threading.Event()
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+    while not ended.wait(0.01):
         used = 0
-        for path in (*folder.glob("out/**/*"), *folder.glob("out.unfinished/**/*")):
-            try:
-                used += path.stat().st_size if path.is_file() else 0
-            except OSError:
-                continue  # it was renamed or removed meanwhile
+        for output in (folder / "out", folder / "out.unfinished"):
+            for parent, _, names in os.walk(output):  # which passes over what is removed meanwhile
+                for name in names:
+                    with contextlib.suppress(OSError):
+                        used += (Path(parent) / name).stat().st_size
         largest[0] = max(largest[0], used)
-        done.wait(0.01)
 
 
 def _python(*arguments: str) -> str:
