@@ -82,6 +82,11 @@ def load_failed(stage: Stage) -> None:
     _until(lambda: stage.inference.state.phase == "failed")
 
 
+def not_approved(stage: Stage) -> None:
+    stage.engine.tell_load(Failed(code="model_not_approved", message="It waits for an administrator's approval."))
+    _until(lambda: stage.inference.state.phase == "failed")
+
+
 def empty(stage: Stage) -> None:
     stage.engine.tell_load(MODEL)
     _until(lambda: stage.inference.state.phase == "ready")
@@ -135,6 +140,7 @@ def not_demonstration(stage: Stage) -> None:
 SCENES: tuple[Callable[[Stage], None], ...] = (
     loading,
     load_failed,
+    not_approved,
     empty,
     reading,
     streaming,
