@@ -101,6 +101,13 @@ def steps(config: TrainingConfig, sequences: int, devices: int = 1) -> int:
     return math.ceil(config.epochs * max(1, math.ceil(batches / config.gradient_accumulation)))
 
 
+def epochs_of(config: TrainingConfig, sequences: int, count: int) -> float:
+    """How often `count` steps read all sequences, on one device."""
+    if config.max_steps is None:
+        return config.epochs
+    return count * config.batch_size * config.gradient_accumulation / sequences
+
+
 def _tunes(config: TrainingConfig) -> bool:
     return isinstance(config, MpeftConfig)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,21 +12,19 @@ from app.core.errors import InputError
 from trainer.config import MfptConfig, MpeftConfig, check_config
 from trainer.config_checks import missing_packages
 from trainer.planning.activations import Execution
-from trainer.planning.amounts import Amounts, amounts, steps
+from trainer.planning.amounts import Amounts, amounts, epochs_of, steps
 from trainer.planning.disk import disk
+from trainer.planning.duration import Time, run_time
 from trainer.planning.execution import execution, trained, trained_parameters
-from trainer.planning.hours import ACCELERATORS, accelerator, efficiency, measured_flops, training_flops
+from trainer.planning.hours import ACCELERATORS, accelerator
 from trainer.planning.libraries import library_bytes
 from trainer.planning.machine import Machine, free_disk, this_machine
 from trainer.planning.memory import Peak, Term, peak
 from trainer.planning.overhead import CUDA_CONTEXT, CUDA_FRAGMENTS, LIBRARIES, data_bytes, heap_bytes
 from trainer.planning.shapes import KNOWN, Shape, read_shape, shape_from, shape_of_new, stored_parameters
-from trainer.planning.trial import LEAST_ROUNDS, BatchShape, Trial, depths, try_steps
 from trainer.presets import Preset, preset_names, read_preset
 
 GIGABYTE = 10**9
-SHARE_TO_TRY, SECONDS_TO_TRY = 0.7, 120.0
-"""Of a device's memory, and of a person's time, that a trial of a few steps may take by its estimate."""
 
 
 class Parameters(msgspec.Struct, frozen=True):
@@ -58,18 +55,6 @@ class Space(msgspec.Struct, frozen=True, kw_only=True):
     peak: int
     available: int
     fits: bool
-
-
-class Time(msgspec.Struct, frozen=True, kw_only=True):
-    hours: float
-    """Of batches, steps of the optimizer and validation; reading the data and writing files are not in it."""
-    seconds_a_step: float
-    flops: float
-    source: Literal["tried", "matrix product", "data sheet"]
-    """What speed is taken from: a few steps with random weights on this machine; where these do not fit, a matrix
-    product; for a GPU that is elsewhere, its data sheet."""
-    blocks_tried: int = 0
-    """Of the model's blocks."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,16 +99,18 @@ def make_plan(config: MfptConfig | MpeftConfig, gpu: str | None = None) -> Plan:
     run = execution(config, shape, found.longest, cuda=machine.cuda)
     count = steps(config, found.sequences)
     notes += [f"{name} must be installed where this is trained" for name in missing_packages(config)]
+    time, untried = run_time(config, shape, run, found, count, machine, here=gpu is None)
+    notes += [untried] if untried else []
     return Plan(
         recipe="mpeft" if isinstance(config, MpeftConfig) else "mfpt",
         parameters=Parameters(shape.parameters, trained_parameters(config, shape)),
         data=found,
         steps=count,
         effective_batch=config.batch_size * config.gradient_accumulation,
-        tokens=round(_epochs(config, found, count) * found.tokens),
+        tokens=round(epochs_of(config, found.sequences, count) * found.tokens),
         memory=_memory(config, shape, run, found, machine, here=gpu is None),
         disk=_space(config, shape, found, count),
-        time=_time(config, shape, run, found, count, machine, notes, here=gpu is None),
+        time=time,
         notes=tuple(notes),
     )
 
@@ -177,13 +164,6 @@ def machine_for(gpu: str | None) -> Machine:
     return Machine(f"{known.name} ({known.gigabytes} GB)", True, known.gigabytes * GIGABYTE)
 
 
-def _epochs(config: MfptConfig | MpeftConfig, found: Amounts, count: int) -> float:
-    """How often all sequences are read."""
-    if config.max_steps is None:
-        return config.epochs
-    return count * config.batch_size * config.gradient_accumulation / found.sequences
-
-
 def _memory(
     config: MfptConfig | MpeftConfig, shape: Shape, run: Execution, found: Amounts, machine: Machine, *, here: bool
 ) -> Memory:
@@ -203,7 +183,7 @@ def _memory(
 
 
 def _space(config: MfptConfig | MpeftConfig, shape: Shape, found: Amounts, count: int) -> Space:
-    needed, free = disk(config, shape, count, _epochs(config, found, count)), free_disk(Path(config.output))
+    needed, free = disk(config, shape, count, epochs_of(config, found.sequences, count)), free_disk(Path(config.output))
     return Space(
         result=needed.result,
         checkpoint=needed.checkpoint,
@@ -211,84 +191,6 @@ def _space(config: MfptConfig | MpeftConfig, shape: Shape, found: Amounts, count
         available=free,
         fits=needed.peak <= free,
     )
-
-
-def _time(
-    config: MfptConfig | MpeftConfig,
-    shape: Shape,
-    run: Execution,
-    found: Amounts,
-    count: int,
-    machine: Machine,
-    notes: list[str],
-    *,
-    here: bool,
-) -> Time:
-    """What keeps a step from being tried is added to `notes`."""
-    epochs = _epochs(config, found, count)
-    average = replace(run, length=max(1, round(found.computed / found.sequences)))
-    flops = training_flops(
-        shape, average, round(epochs * found.computed), round(epochs * found.learned), trained(config, shape).factors
-    )
-    # Of a training's three passes, validation needs one.
-    validated = _validated(config, found, count) / 3
-    flops *= 1 + validated / epochs
-    learned = math.ceil(found.learned / found.sequences)
-    if here and (tried := _tried(config, shape, average, learned, machine, notes)):
-        batches = math.ceil(found.sequences / config.batch_size)
-        seconds = batches * tried.batch * (epochs + validated) + count * tried.optimizer
-        return Time(
-            hours=seconds / 3600,
-            seconds_a_step=seconds / count,
-            flops=flops,
-            source="tried",
-            blocks_tried=tried.blocks,
-        )
-    seconds = flops / (_speed(machine, here=here, half=config.precision == "bfloat16") * efficiency(run))
-    return Time(
-        hours=seconds / 3600,
-        seconds_a_step=seconds / count,
-        flops=flops,
-        source="matrix product" if here else "data sheet",
-    )
-
-
-def _validated(config: MfptConfig | MpeftConfig, found: Amounts, count: int) -> float:
-    """How often as many sequences as an epoch has are read for validation."""
-    times = 1 + _epochs(config, found, count)  # before the first step, and after each epoch
-    if config.evaluate_every:
-        times = 1 + count / config.evaluate_every
-    return times * found.held_back / max(1, found.documents)
-
-
-def _tried(
-    config: MfptConfig | MpeftConfig, shape: Shape, run: Execution, learned: int, machine: Machine, notes: list[str]
-) -> Trial | None:
-    if missing_packages(config):
-        return None
-    small = [replace(shape, layers=depth) for depth in depths(shape)]
-    # All models that are tried are in memory together.
-    memory = sum(peak(one, run, trained(config, one), run.tokens).bytes for one in small)
-    flops = sum(
-        training_flops(one, run, run.tokens, config.batch_size * learned, trained(config, one).factors) for one in small
-    )
-    speed = _speed(machine, here=True, half=config.precision == "bfloat16") * efficiency(run)
-    if memory > SHARE_TO_TRY * machine.memory or (LEAST_ROUNDS + 1) * flops / speed > SECONDS_TO_TRY:
-        return None
-    try:
-        return try_steps(config, shape, BatchShape(config.batch_size, run.length, learned))
-    except Exception as error:  # noqa: BLE001 - settings from outside make a model of any library version fail anyhow
-        notes.append(f"a step could not be tried with the base's config.json ({type(error).__name__})")
-        return None
-
-
-def _speed(machine: Machine, *, here: bool, half: bool) -> float:
-    """Operations a second of a large matrix product."""
-    if here:
-        return measured_flops("cuda" if machine.cuda else "cpu", half)
-    known = accelerator(machine.name)
-    assert known is not None
-    return (known.half if half else known.single) * 1e12
 
 
 def _fit(name: str, preset: Preset, machine: Machine) -> Fit:

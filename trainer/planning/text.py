@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from trainer.planning.duration import Time
 from trainer.planning.machine import Machine
-from trainer.planning.plan import Fit, Memory, Plan, Space, Time
+from trainer.planning.plan import Fit, Memory, Plan, Space
 
 NAMES = {"counted": "counted", "from bytes": "estimated from the size of the files, without a tokenizer"}
 
