@@ -70,7 +70,6 @@ class AskPage(QWidget):
             self.retranslate()
 
     def retranslate(self) -> None:
-        self.setWindowTitle(self.tr("Ask"))
         self.advice.set_text(
             self.tr(
                 "For reference only. Decisions on diagnosis and prescription are the physician's, "

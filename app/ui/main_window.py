@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QShortcut
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 ASK = "ask"
 
 
+@dataclass(frozen=True)
+class Page:
+    """`panel` stands in the side bar while the page is shown."""
+
+    widget: QWidget
+    panel: QWidget | None = None
+
+
 class MainWindow(QMainWindow):
     """`open_connections` counts the sockets that the application and its worker hold open."""
 
@@ -39,13 +48,14 @@ class MainWindow(QMainWindow):
         self.setWindowIcon(window_icon(theme.colors.accent))
         self._chat = chat
         self._by_name: dict[str, QWidget] = {}
+        self._makers: dict[str, Callable[[], Page]] = {}
         self._stack = QStackedWidget()
         self.side_bar = SideBar(translation, theme)
         self.status_line = StatusLine(inference, chat, theme, open_connections)
         self.ask_page = AskPage(inference, chat, translation, theme)
         self.history = HistoryView(chat, theme)
         self._lay_out()
-        self.add_page(ASK, self.ask_page, self.history)
+        self.add_page(ASK, lambda: self.tr("Ask"), lambda: Page(self.ask_page, self.history))
         self.show_page(ASK)
         self.side_bar.page_chosen.connect(self.show_page)
         self.side_bar.new_button.clicked.connect(self.new_question)
@@ -55,15 +65,18 @@ class MainWindow(QMainWindow):
         self.resize(max(1180, theme.px(900)), max(780, theme.px(560)))
         self.ask_page.setFocus()
 
-    def add_page(self, name: str, page: QWidget, panel: QWidget | None = None) -> None:
-        """Join a page to the window. Its window title is its entry in the side bar; `panel` stands below."""
-        self._by_name[name] = page
-        self._stack.addWidget(page)
-        self.side_bar.add_page(name, page, panel)
+    def add_page(self, name: str, title: Callable[[], str], make: Callable[[], Page]) -> None:
+        """Join a page to the window. It is made when it is first shown: the start does not wait for it."""
+        self._makers[name] = make
+        self.side_bar.add_page(name, title)
 
     def show_page(self, name: str) -> None:
-        page = self._by_name[name]
-        self._stack.setCurrentWidget(page)
+        if name not in self._by_name:
+            made = self._makers[name]()
+            self._by_name[name] = made.widget
+            self._stack.addWidget(made.widget)
+            self.side_bar.add_panel(name, made.panel or QWidget())
+        self._stack.setCurrentWidget(self._by_name[name])
         self.side_bar.show_page(name)
 
     def new_question(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
@@ -17,7 +19,10 @@ _NAMES: dict[Language, str] = {"ja": "日本語", "en": "English"}
 
 
 class SideBar(QFrame):
-    """`page_chosen` tells the name of a page. A page may bring a panel of its own, shown while it is open."""
+    """`page_chosen` tells the name of a page. A page may bring a panel of its own, shown while it is open.
+
+    A page has its entry before it is built: `title` gives its name in the language in use.
+    """
 
     page_chosen = Signal(str)
 
@@ -28,6 +33,7 @@ class SideBar(QFrame):
         self._theme = theme
         self.new_button = _NewButton(theme)
         self.pages: dict[str, Button] = {}
+        self._titles: dict[str, Callable[[], str]] = {}
         self.languages: dict[Language, Button] = {}
         self._panels = QStackedWidget()
         self._panel_of: dict[str, QWidget] = {}
@@ -39,17 +45,19 @@ class SideBar(QFrame):
         self._show_language(translation.language)
         self.retranslate()
 
-    def add_page(self, name: str, page: QWidget, panel: QWidget | None) -> None:
+    def add_page(self, name: str, title: Callable[[], str]) -> None:
         button = Button(self._theme, "nav")
         button.setCheckable(True)
         button.clicked.connect(lambda: self.page_chosen.emit(name))
-        page.windowTitleChanged.connect(button.setText)
-        button.setText(page.windowTitle())
+        button.setText(title())
         self._page_group.addButton(button)
         self._page_list.addWidget(button)
         self.pages[name] = button
-        self._panel_of[name] = panel or QWidget()
-        self._panels.addWidget(self._panel_of[name])
+        self._titles[name] = title
+
+    def add_panel(self, name: str, panel: QWidget) -> None:
+        self._panel_of[name] = panel
+        self._panels.addWidget(panel)
 
     def show_page(self, name: str) -> None:
         self.pages[name].setChecked(True)
@@ -68,6 +76,8 @@ class SideBar(QFrame):
     def retranslate(self) -> None:
         self.new_button.setText(self.tr("New question"))
         self.new_button.setAccessibleName(self.tr("New question"))
+        for name, title in self._titles.items():
+            self.pages[name].setText(title())
         for button in self.languages.values():
             button.setAccessibleDescription(self.tr("Language of the interface"))
 

@@ -59,10 +59,6 @@
 <context>
     <name>AskPage</name>
     <message>
-        <source>Ask</source>
-        <translation>質問</translation>
-    </message>
-    <message>
         <source>For reference only. Decisions on diagnosis and prescription are the physician&apos;s, after checking primary sources.</source>
         <translation>参考情報です。診断・処方の判断は、一次資料を確認のうえ医師が行ってください。</translation>
     </message>
@@ -260,6 +256,13 @@
     <message>
         <source>Earlier questions</source>
         <translation>質問の履歴</translation>
+    </message>
+</context>
+<context>
+    <name>MainWindow</name>
+    <message>
+        <source>Ask</source>
+        <translation>質問</translation>
     </message>
 </context>
 <context>
