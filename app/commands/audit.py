@@ -8,8 +8,7 @@ import msgspec
 
 from app.commands.terminal import plain
 from app.core.command import print_json
-from app.core.errors import ExitCode, InputError
-from app.core.files import write_atomically
+from app.core.errors import ExitCode
 from app.core.models import events
 from app.core.models.chain import check_contains
 from app.core.models.record import Record, read_export
@@ -57,14 +56,8 @@ def show(*, as_json: bool) -> int:
 
 
 def export(file: Path) -> int:
-    if file.exists() or file.is_symlink():
-        raise InputError(f"{file} is there already; give another name.")
-    record = _record()
-    data = record.exported()
-    if not data:
-        raise InputError("there is no record yet: nothing was done to models on this machine.")
-    write_atomically(file, data)
-    print(f"{file} holds the record up to now, one JSON object a line. Last hash: {record.read().last}")
+    last = _record().export_to(file)
+    print(f"{file} holds the record up to now, one JSON object a line. Last hash: {last}")
     return ExitCode.DONE
 
 

@@ -28,7 +28,7 @@ def verify(file: Path, manifest: Path | None, *, as_json: bool) -> int:
     """Judge: exit code 1 if anything speaks against the file."""
     examined = _examined(file, manifest)
     allowed = Administration(user_paths()).standing().policy.unsigned == "allow"
-    found = objections(examined, datetime.date.today(), unsigned_allowed=allowed)
+    found = [str(each) for each in objections(examined, datetime.date.today(), unsigned_allowed=allowed)]
     if changed := check_contents(examined, Counter("reading", examined.header.file_bytes)):
         found.insert(0, changed)
     if examined.manifest is None and not found:

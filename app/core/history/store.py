@@ -161,6 +161,22 @@ class HistoryStore:
             ).fetchall()
         return [ConversationSummary(row[0], row[1], datetime.fromisoformat(row[2])) for row in rows]
 
+    def speeds(self, answers: int = 20) -> dict[str, float]:
+        """Tokens a second by the model's SHA-256: the median of its latest complete `answers`."""
+        import statistics  # 8 ms, which the start of the window need not wait for
+
+        with self._transaction() as database:
+            rows = database.execute(
+                "SELECT model_sha256, tokens_per_second FROM (SELECT *, ROW_NUMBER() OVER "
+                "(PARTITION BY model_sha256 ORDER BY created_at DESC) AS age FROM message "
+                "WHERE model_sha256 IS NOT NULL AND tokens_per_second IS NOT NULL) WHERE age <= ?",
+                (answers,),
+            ).fetchall()
+        found: dict[str, list[float]] = {}
+        for sha256, speed in rows:
+            found.setdefault(sha256, []).append(speed)
+        return {sha256: statistics.median(values) for sha256, values in found.items()}
+
     def _insert(self, database: sqlite3.Connection, message: Message) -> None:
         database.execute(
             f"INSERT INTO message ({_COLUMNS}, position) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "

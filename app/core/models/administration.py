@@ -12,10 +12,11 @@ from app.core.errors import CheckRefused, InputError
 from app.core.models import events
 from app.core.models.approvals import Approvals, check_approved
 from app.core.models.events import MAX_REASON_CHARACTERS, Event, Rule, recorded_name
-from app.core.models.examination import examine, objections
+from app.core.models.examination import Objected, Objection, examine, objections
 from app.core.models.importing import Import, Prepared
 from app.core.models.keys import TrustedKeys
 from app.core.models.library import InstalledModel, ModelLibrary, parts_digest
+from app.core.models.overview import Overview, overview
 from app.core.models.pin import Authority, PinGuard, check_new
 from app.core.models.record import Record
 from app.core.models.signing import PublicKey
@@ -25,6 +26,11 @@ from app.core.settings import read_settings, write_settings
 
 DEMONSTRATION_NAME = "demo"
 """What a person calls the demonstration model."""
+
+
+class InUse(CheckRefused):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is in use. Choose another one first: inro models use NAME")
 
 
 class Administration:
@@ -44,8 +50,9 @@ class Administration:
         backend: Callable[[], str] = installed_build,
         today: Callable[[], datetime.date] = datetime.date.today,
     ) -> None:
-        self._paths, self._record, self._today = paths, record or Record(paths.record), today
-        self._backend, self._approvals = backend, Approvals(self._record, backend)
+        self.record = record or Record(paths.record)
+        self._paths, self._today = paths, today
+        self._backend, self._approvals = backend, Approvals(self.record, backend)
         self._library, self._keys = ModelLibrary(paths.models), TrustedKeys(paths.trusted_keys)
 
     def standing(self) -> Standing:
@@ -57,11 +64,16 @@ class Administration:
         known = self.standing().keys
         return {key_id: key for key_id, key in self._keys.all().items() if known.get(key_id) == key.name}
 
+    def overview(self) -> Overview:
+        """All models of this machine, as a person is shown them."""
+        chosen = read_settings(self._paths.settings).model
+        return overview(self._library, self.standing(), self.trusted(), chosen, self._today())
+
     def bring_in(self, source: Path, manifest: Path | None = None) -> Import:
         """The import of a file, to be run; the record says what came before the library has it."""
 
         def write_down(prepared: Prepared) -> None:
-            self._record.append(
+            self.record.append(
                 events.Imported(
                     model=prepared.sha256,
                     name=recorded_name(prepared.name),
@@ -86,14 +98,14 @@ class Administration:
         standing = self.standing()
         examined = examine(model.path, self.trusted())
         if found := objections(examined, self._today(), unsigned_allowed=standing.policy.unsigned == "allow"):
-            raise CheckRefused(f"{model.name} cannot be approved. {found[0]}")
+            raise Objected(model.name, "approved", found[0])
         hashes = model.hashes(on_bytes)
         manifest, parts = examined.manifest, parts_digest(hashes[1:])
         known = standing.models.get(model.sha256)
         described = (manifest.sha256, *(part.sha256 for part in manifest.parts)) if manifest else hashes
         if hashes[0] != model.sha256 or hashes != described or (known and known.parts != parts):
             changed = f"{model.path.name} is not the file that was imported: it was changed or is incomplete."
-            raise CheckRefused(f"{model.name} cannot be approved. {changed}")
+            raise Objected(model.name, "approved", Objection("changed", changed))
         approved = events.Approved(
             model=model.sha256,
             name=recorded_name(model.name),
@@ -103,7 +115,7 @@ class Administration:
             reason=reason,
             parts=parts,
         )
-        with self._record.open() as chain:
+        with self.record.open() as chain:
             # Reading the file took its time.
             if (now := fold(chain.lines)).policy != standing.policy or now.keys != standing.keys:
                 raise CheckRefused("The policy or the trusted keys were changed in the meantime; approve again.")
@@ -113,9 +125,7 @@ class Administration:
     def withdraw(self, authority: Authority, name: str, reason: str) -> InstalledModel:
         """Take an approval back, or refuse one. Raises InputError if there is no such model, or no reason."""
         model = self._library.find(name)
-        self._record.append(
-            events.Withdrawn(model=model.sha256, name=recorded_name(model.name), reason=_reason(reason))
-        )
+        self.record.append(events.Withdrawn(model=model.sha256, name=recorded_name(model.name), reason=_reason(reason)))
         return model
 
     def remove(self, authority: Authority, name: str, reason: str) -> InstalledModel:
@@ -125,8 +135,8 @@ class Administration:
         """
         model, reason = self._library.find(name), _reason(reason)
         if read_settings(self._paths.settings).model == model.sha256:
-            raise CheckRefused(f"{model.name} is in use. Choose another one first: inro models use NAME")
-        self._record.append(events.Removed(model=model.sha256, name=recorded_name(model.name), reason=reason))
+            raise InUse(model.name)
+        self.record.append(events.Removed(model=model.sha256, name=recorded_name(model.name), reason=reason))
         self._library.remove(model)
         return model
 
@@ -142,35 +152,40 @@ class Administration:
         model = self._library.find(name)
         check_approved(self.standing().of(model.sha256, model.name))
         if model.manifest and model.manifest.expired(self._today()):
-            last = model.manifest.expires
-            raise CheckRefused(f"{model.name} cannot be used: its maker stands by it until {last} only.")
+            sentence = f"Its maker stands by it until {model.manifest.expires} only, and that day is past."
+            raise Objected(model.name, "used", Objection("expired", sentence))
         self._switch(events.Switched(model=model.sha256, name=recorded_name(model.name)))
         return model.name
 
-    def roll_back(self) -> str:
-        """Let the model answer that was in use before; its name. Raises InputError if there is none that may."""
+    def roll_back(self, to: str | None = None) -> str:
+        """Let the model answer that was in use before; its name.
+
+        Raises InputError if there is none that may, or it is not the one that a person was offered, `to` (its SHA-256).
+        """
         standing = self.standing()
         there = {model.sha256: model.name for model in self._library.models()}
         model = previous(standing, there)
         if model is None:
             raise InputError("no model was in use before, or none that may be used now. See: inro models list")
+        if to is not None and model != to:
+            raise InputError("the model that was in use before cannot be used any more. See: inro models list")
         name = there.get(model, DEMONSTRATION_NAME)
         self._switch(events.RolledBack(model=model, name=recorded_name(name)))
         return name
 
     def set_policy(self, authority: Authority, unsigned: Rule | None, named: Rule | None) -> None:
         """None leaves a rule as it is."""
-        with self._record.open() as chain:
+        with self.record.open() as chain:
             policy = fold(chain.lines).policy
             chain.append(events.PolicyChanged(unsigned=unsigned or policy.unsigned, named=named or policy.named))
 
     def trust(self, authority: Authority, key: PublicKey) -> None:
         # First the line: a key that is believed is never one that nobody is seen to have added.
-        self._record.append(events.KeyTrusted(key_id=key.key_id, name=key.name))
+        self.record.append(events.KeyTrusted(key_id=key.key_id, name=key.name))
         self._keys.add(key)
 
     def distrust(self, authority: Authority, key: PublicKey) -> None:
-        self._record.append(events.KeyDistrusted(key_id=key.key_id, name=key.name))
+        self.record.append(events.KeyDistrusted(key_id=key.key_id, name=key.name))
         self._keys.remove(key)
 
     def set_pin(self, guard: PinGuard, authority: Authority | None, pin: str) -> None:
@@ -178,14 +193,14 @@ class Administration:
         if guard.is_set and authority is None:
             raise InputError("a PIN is set; give it before the new one.")
         check_new(pin)
-        with self._record.open() as chain:
+        with self.record.open() as chain:
             lost = fold(chain.lines).pin_set
             chain.append(events.PinSet(before="known" if guard.is_set else "lost" if lost else "none"))
         guard.set(pin)
 
     def _switch(self, event: Event) -> None:
         assert isinstance(event, events.Switched | events.RolledBack)
-        self._record.append(event)
+        self.record.append(event)
         settings = read_settings(self._paths.settings)
         write_settings(self._paths.settings, replace(settings, model=event.model or None))
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from app.core.errors import CheckRefused
 from app.core.models.gguf_header import GgufHeader, read_header
@@ -50,6 +51,25 @@ class Examination:
         return {kind: size / total for kind, size in sizes.most_common()}
 
 
+@dataclass(frozen=True)
+class Objection:
+    """As text, its sentence."""
+
+    kind: Literal["broken_signature", "contradiction", "expired", "unsigned", "unknown_key", "changed"]
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+class Objected(CheckRefused):
+    """Something speaks against a model that a person wanted to approve or use."""
+
+    def __init__(self, name: str, what: str, objection: Objection) -> None:
+        super().__init__(f"{name} cannot be {what}. {objection}")
+        self.objection = objection
+
+
 def examine(model: Path, trusted: Mapping[str, PublicKey], manifest: Path | None = None) -> Examination:
     """Read header, manifest and signature; the weights are not touched.
 
@@ -90,19 +110,21 @@ def contradictions(header: GgufHeader, manifest: Manifest) -> list[str]:
     return found
 
 
-def objections(examined: Examination, today: datetime.date, *, unsigned_allowed: bool) -> list[str]:
-    """Why the file should not be used, each as a sentence, the weightiest first; the weights are not looked at."""
+def objections(examined: Examination, today: datetime.date, *, unsigned_allowed: bool) -> list[Objection]:
+    """Why the file should not be used, the weightiest first; the weights are not looked at."""
     manifest, signature = examined.manifest, examined.signature
     found = []
     if signature.state == "broken":
-        found.append(f"{_capital(signature)}.")
+        found.append(Objection("broken_signature", f"{_capital(signature)}."))
     if manifest is not None:
-        found += contradictions(examined.header, manifest)
+        found += [Objection("contradiction", sentence) for sentence in contradictions(examined.header, manifest)]
         if manifest.expired(today):
-            found.append(f"Its maker stands by it until {manifest.expires} only, and that day is past.")
+            sentence = f"Its maker stands by it until {manifest.expires} only, and that day is past."
+            found.append(Objection("expired", sentence))
     if signature.state in ("none", "unknown_key") and not unsigned_allowed:
         what = "It has no manifest" if manifest is None else f"Its manifest is {signature}"
-        found.append(f"{what}, and this machine's policy asks for a trusted signature.")
+        sentence = f"{what}, and this machine's policy asks for a trusted signature."
+        found.append(Objection("unsigned" if signature.state == "none" else "unknown_key", sentence))
     return found
 
 

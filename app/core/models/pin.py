@@ -48,6 +48,19 @@ class _Attempts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Seconds since 1970."""
 
 
+class WrongPin(CheckRefused):
+    def __init__(self) -> None:
+        super().__init__("The PIN is wrong.")
+
+
+class TooManyWrongPins(CheckRefused):
+    """`seconds` until the next attempt."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"Wrong PINs were given; wait {seconds} seconds, then try again.")
+        self.seconds = seconds
+
+
 class Authority:
     """That the administrator's PIN was given. Only `PinGuard` makes one, and what it allows asks for one."""
 
@@ -70,11 +83,11 @@ class PinGuard:
             now = self._clock()
             attempts = self._attempts(now)
             if (wait := waiting(attempts.wrong, now - attempts.last)) > 0:
-                raise CheckRefused(f"Wrong PINs were given; wait {math.ceil(wait)} seconds, then try again.")
+                raise TooManyWrongPins(math.ceil(wait))
             # Counted before it is known to be right: a check that is killed was an attempt too.
             self._write(_Attempts(wrong=min(attempts.wrong + 1, 1_000_000), last=now))
             if not hmac.compare_digest(_hashed(pin, stored), bytes.fromhex(stored.hash)):
-                raise CheckRefused("The PIN is wrong.")
+                raise WrongPin
             self._attempts_path.unlink()
         return Authority()
 

@@ -104,10 +104,16 @@ class Record:
         with self.open() as chain:
             return chain.append(event)
 
-    def exported(self) -> bytes:
-        """The lines as they lie on the disk, once they were found sound."""
+    def export_to(self, file: Path) -> str:
+        """Write the lines to a new file; the hash of the last one. Raises InputError if it is there, or there is
+        no record yet; CheckRefused like `read`."""
+        if file.exists() or file.is_symlink():
+            raise InputError(f"{file} is there already; give another name.")
         contents = self.read()
-        return b"".join(encode(line) + b"\n" for line in contents.lines)
+        if not contents.lines:
+            raise InputError("there is no record yet: nothing was done to models on this machine.")
+        write_atomically(file, b"".join(encode(line) + b"\n" for line in contents.lines))
+        return contents.last
 
     def _append(self, contents: Contents, event: Event) -> Contents:
         line = Line(
@@ -209,7 +215,7 @@ class Record:
 
 
 def read_export(path: Path) -> Contents:
-    """The lines of a file that `exported` filled. Raises CheckRefused for one that was changed.
+    """The lines of a file that `Record.export_to` wrote. Raises CheckRefused for one that was changed.
 
     No head file comes with it: lines that were cut off its end are missed only by who noted the last hash.
     """
