@@ -21,8 +21,11 @@ from app.core.language import Language
 from app.core.paths import Paths, user_paths
 from app.core.processes import open_connections, resident_bytes
 from app.core.settings import read_settings, write_settings
+from app.services.administrator import AdministratorService
 from app.services.chat import ChatService
 from app.services.inference import InferenceService
+from app.services.library import LibraryService
+from app.ui.file_dialogs import FileDialogs
 from app.ui.i18n import Translation
 from app.ui.main_window import MainWindow
 from app.ui.theme import Theme
@@ -30,6 +33,8 @@ from app.ui.theme import Theme
 if TYPE_CHECKING:
     from app.core.asking import Options
     from app.core.engine.client import EngineClient
+    from app.core.models.administration import Administration
+    from app.core.models.pin import PinGuard
     from app.core.models.selection import SelectedModel
 
 
@@ -68,7 +73,19 @@ class Application:
         self.inference = InferenceService(self.engine, lambda: _select(named, paths), resident_bytes)
         self.chat = ChatService(self.engine, self.store, lambda: self.inference.identity, options)
         translation = Translation(qt, SettingsPreferences(paths.settings))
-        self.window = MainWindow(self.inference, self.chat, translation, Theme(qt), self._open_connections)
+        self._paths = paths
+        self.library = LibraryService(self._administration, self.store.speeds)
+        self.administrator = AdministratorService(self._pin_guard, self._administration)
+        self.window = MainWindow(
+            self.inference,
+            self.chat,
+            translation,
+            Theme(qt),
+            self._open_connections,
+            self.library,
+            self.administrator,
+            FileDialogs(),
+        )
 
     def engine(self) -> EngineClient:
         """The client of the engine, made when a service first needs it."""
@@ -80,10 +97,22 @@ class Application:
             return self._client
 
     def close(self) -> None:
-        """Stop in an order that loses nothing: the answer, then the engine, then the history."""
+        """Stop in an order that loses nothing: an import, the answer, then the engine, then the history."""
+        self.library.close()
+        self.administrator.close()
         self.chat.close()
         self.inference.close()
         self.store.close()
+
+    def _administration(self) -> Administration:
+        from app.core.models.administration import Administration
+
+        return Administration(self._paths)
+
+    def _pin_guard(self) -> PinGuard:
+        from app.core.models.pin import PinGuard
+
+        return PinGuard(self._paths.administrator)
 
     def _open_connections(self) -> int:
         worker = self._client.pid if self._client else None

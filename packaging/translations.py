@@ -5,6 +5,7 @@ usage: python packaging/translations.py [--check]
 
 from __future__ import annotations
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -35,6 +36,19 @@ def messages(catalogue: Path) -> dict[tuple[str, str, str], str]:
     return found
 
 
+def hidden() -> list[str]:
+    """Texts within an f-string, where lupdate does not find them."""
+    found = []
+    for path in sorted((ROOT / "app").rglob("*.py")):
+        for outer in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(outer, ast.JoinedStr):
+                calls = [node.func for node in ast.walk(outer) if isinstance(node, ast.Call)]
+                names = {getattr(call, "attr", getattr(call, "id", "")) for call in calls}
+                if names & {"tr", "translate"}:
+                    found.append(f"{path.relative_to(ROOT)}:{outer.lineno}")
+    return found
+
+
 def check() -> None:
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder) / CATALOGUE.name
@@ -46,7 +60,9 @@ def check() -> None:
     for problem, keys in (("out of date", stale), ("not translated", unfinished)):
         for context, source, _ in keys:
             print(f"{problem}: [{context}] {source}", file=sys.stderr)
-    if stale or unfinished:
+    for place in (within := hidden()):
+        print(f"a text within an f-string is not found by lupdate: {place}", file=sys.stderr)
+    if stale or unfinished or within:
         sys.exit("error: the translations are stale. Run `make translations` and finish app/resources/translations.")
 
 

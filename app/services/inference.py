@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,11 +25,15 @@ _GOODBYE_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class EngineState:
-    """`examples` are questions that the loaded model can answer, by language."""
+    """`examples` are questions that the loaded model can answer, by language. `scored`: it passed what was asked of it
+    before its release, as its manifest says. `expired` is the last day that its maker stood by it, once that is past.
+    """
 
     phase: Literal["starting", "loading", "ready", "failed"]
     model_name: str = ""
     demonstration: bool = False
+    scored: bool = True
+    expired: datetime.date | None = None
     model: ModelInfo | None = None
     load_fraction: float = 0.0
     failure: Failed | None = None
@@ -60,7 +65,8 @@ class InferenceService(QObject):
         self._state = EngineState("starting")
         self._identity = ModelIdentity("", None)
         self._thread: threading.Thread | None = None
-        self._arrived.connect(self._set_state)
+        self._again = False
+        self._arrived.connect(self._on_arrival)
         self._timer = QTimer(self, interval=_MEMORY_MILLISECONDS)
         self._timer.timeout.connect(self._measure)
 
@@ -80,6 +86,15 @@ class InferenceService(QObject):
         self._thread = threading.Thread(target=self._load, daemon=True)
         self._thread.start()
         self._timer.start()
+
+    def reload(self) -> None:
+        """Another model was selected: load it, in place of what is loaded or loading."""
+        if self._thread is not None and self._thread.is_alive():
+            self._again = True
+            if self._state.phase == "loading":
+                self._engine().cancel()
+        else:
+            self.start()
 
     def restart(self) -> None:
         """After a failure: the same again."""
@@ -101,11 +116,14 @@ class InferenceService(QObject):
         try:
             selected = self._select()
             self._identity = ModelIdentity(selected.name, selected.sha256)
+            manifest = selected.manifest
             state = EngineState(
                 "loading",
                 model_name=selected.name,
                 demonstration=selected.demonstration,
-                examples=selected.manifest.examples if selected.manifest else {},
+                scored=manifest is not None and manifest.verdict is not None and manifest.verdict.passed,
+                expired=manifest.expires if manifest and manifest.expired(datetime.date.today()) else None,
+                examples=manifest.examples if manifest else {},
             )
             self._arrived.emit(state)
             model = self._engine().load(
@@ -119,6 +137,15 @@ class InferenceService(QObject):
             self._arrived.emit(replace(state, phase="failed", failure=failure))
         else:
             self._arrived.emit(replace(state, phase="ready", model=model, load_fraction=1.0))
+
+    def _on_arrival(self, state: EngineState) -> None:
+        if self._again and state.phase in ("ready", "failed"):
+            self._again = False
+            if self._thread is not None:
+                self._thread.join()  # This was the last that it had to say.
+            self.start()
+        else:
+            self._set_state(state)
 
     def _set_state(self, state: EngineState) -> None:
         self._state = state

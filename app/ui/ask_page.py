@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QMargins, Qt, Signal
+from PySide6.QtCore import QDate, QEvent, QLocale, QMargins, Qt, Signal
 from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
@@ -19,7 +19,7 @@ from app.ui.transcript import COLUMN_WIDTH, SCROLL_BAR_WIDTH, Transcript
 if TYPE_CHECKING:
     from app.core.history.store import Conversation, Message
     from app.services.chat import ChatService
-    from app.services.inference import InferenceService
+    from app.services.inference import EngineState, InferenceService
 
 _HEADER_FROM = 440
 
@@ -40,6 +40,7 @@ class AskPage(QWidget):
         self._unasked = False
         self.advice = Banner(theme, "advice", "info", "amber")
         self.demonstration = Banner(theme, "demonstration", "alert", "amber")
+        self.caution = Banner(theme, "demonstration", "alert", "amber")
         self.title = ElidedLabel()
         self.title.setProperty("role", "title")
         self._header = QFrame()
@@ -100,7 +101,7 @@ class AskPage(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        for part in (self.demonstration, self.advice, self._header):
+        for part in (self.demonstration, self.caution, self.advice, self._header):
             layout.addWidget(part)
         layout.addWidget(self.transcript, 1)
         layout.addWidget(foot)
@@ -198,9 +199,26 @@ class AskPage(QWidget):
         else:
             self.save_failure.hide()
 
+    def _caution(self, state: EngineState) -> str:
+        """What a person should know of the loaded model besides; empty if nothing."""
+        if not state.model_name or state.demonstration:
+            return ""
+        sentences = []
+        if state.expired is not None:
+            day = QLocale().toString(QDate(state.expired.year, state.expired.month, state.expired.day))
+            sentences.append(
+                self.tr("The maker of this model stood by it until {day}. Tell your administrator.").format(day=day)
+            )
+        if not state.scored:
+            sentences.append(self.tr("This model has not passed a scoring: nobody has shown how often it is right."))
+        return " ".join(sentences)
+
     def _update(self) -> None:
         state = self._inference.state
         self.demonstration.setVisible(state.demonstration)
+        caution = self._caution(state)
+        self.caution.setVisible(bool(caution))
+        self.caution.set_text(caution)
         reasons = {
             "starting": self.tr("You can write already. The engine is starting."),
             "loading": self.tr("You can write already. The model is loading: {percent} %").format(

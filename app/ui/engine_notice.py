@@ -63,7 +63,8 @@ class EngineNotice(QWidget):
             return code_sentence("worker_died")
         sentence = failure_sentence(failure)
         if failure.code in _WITH_DETAILS:
-            return f"{sentence}\n{self.tr('Details: {message}').format(message=failure.message)}"
+            details = self.tr("Details: {message}").format(message=failure.message)
+            return f"{sentence}\n{details}"
         return sentence
 
     def _loading_text(self) -> str:

@@ -34,6 +34,8 @@ class StatusLine(QFrame):
         self._open_connections = open_connections
         self._connections: int | None = None
         self._speed: float | None = None
+        self._note: QLabel | None = None
+        self._notes = QHBoxLayout()
         self._dot = _Dot(theme)
         self.network = QLabel()
         self.model = ElidedLabel()
@@ -50,6 +52,15 @@ class StatusLine(QFrame):
         # Not while the window is being built: counting takes milliseconds that the first picture should not wait for.
         QTimer.singleShot(FIRST_POLL_MS, self.poll)
         self.retranslate()
+
+    def show_note(self, note: QLabel | None) -> None:
+        """A label of the page that is open."""
+        if self._note is not None and self._note is not note:
+            self._note.hide()
+        self._note = note
+        if note is not None:
+            self._notes.addWidget(note)
+            note.show()
 
     def poll(self) -> None:
         self._connections = self._open_connections()
@@ -81,6 +92,7 @@ class StatusLine(QFrame):
         layout.addWidget(self.model, 1)
         for label in (self.speed, self.memory, self.threads):
             layout.addWidget(label)
+        layout.addLayout(self._notes)
 
     def _show_network(self) -> None:
         count = self._connections

@@ -1,4 +1,4 @@
-"""Pictures of the window for a person to look at: `python tests/ui/screenshots.py OUT_DIR [SCALE]`.
+"""Pictures of the window for a person to look at: `python tests/ui/screenshots.py OUT_DIR [SCALE [SCENE …]]`.
 
 Japanese needs a Japanese font on the machine, such as Noto Sans CJK.
 """
@@ -9,20 +9,26 @@ import os
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before Qt is imported
 
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from PySide6.QtCore import QEventLoop, QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QEventLoop, Qt, QTimer
+from PySide6.QtGui import QPainter
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QMenu
 
 from app.core.engine.protocol import Failed, Reading
 from app.core.language import Language
 from app.ui.i18n import TRANSLATIONS
 from app.ui.palette import DARK, LIGHT, Palette
+from tests.manifests import new_signer
+from tests.ui.hospital import PIN, Hospital, models_page, verdict
+from tests.ui.model_scenes import copying, held_import, probing
 from tests.ui.stage import EXAMPLES, MODEL, Stage, done
 
 ANSWERS: dict[Language, str] = {
@@ -137,6 +143,104 @@ def not_demonstration(stage: Stage) -> None:
     conversation(stage)
 
 
+def models_empty(stage: Stage) -> None:
+    empty(stage)
+    models_page(stage)
+    _until(lambda: stage.library.overview is not None)
+
+
+def models_first_pin(stage: Stage) -> None:
+    models_empty(stage)
+    models_page(stage).panel.sign_in.click()
+
+
+def models_importing(stage: Stage) -> None:
+    hospital = _furnished()[0]
+    empty(stage)
+    page = models_page(stage)
+    _until(lambda: stage.library.overview is not None)
+    held_import(stage, hospital.file("jmed-7b-v3", 9, verdict=verdict()), copying)
+    page.library_view.table.clearSelection()
+
+
+def models_trying(stage: Stage) -> None:
+    hospital = Hospital(_folder())
+    empty(stage)
+    models_page(stage)
+    _until(lambda: stage.library.overview is not None)
+    held_import(stage, hospital.file("jmed-7b-v3", 9, verdict=verdict()), probing)
+
+
+def models_imported(stage: Stage) -> None:
+    hospital = Hospital(_folder())
+    empty(stage)
+    models_page(stage)
+    stage.library.bring_in(hospital.file("jmed-7b-v3", 9, verdict=verdict()))
+    _until(lambda: stage.library.progress is not None and not stage.library.progress.running)
+    _until(lambda: stage.library.overview is not None and len(stage.library.overview.entries) == 2)
+
+
+def models_approving(stage: Stage) -> None:
+    models_imported(stage)
+    page = models_page(stage)
+    page.library_view.importing.approve.click()
+    page.library_view.deed.pin.setText("wrong-pin")
+    page.library_view.deed.reason.setPlainText("2026-11-27 医療安全委員会")
+    page.library_view.deed.confirm.click()
+    _until(lambda: page.library_view.deed.failure.isVisible())
+
+
+def models_refused(stage: Stage) -> None:
+    hospital = Hospital(_folder())
+    empty(stage)
+    models_page(stage)
+    model = hospital.file("jmed-7b-v3", 9, verdict=verdict())
+    data = bytearray(model.read_bytes())
+    data[-1] ^= 1
+    model.write_bytes(data)
+    stage.library.bring_in(model)
+    _until(lambda: stage.library.progress is not None and not stage.library.progress.running)
+
+
+def models_signed_in(stage: Stage) -> None:
+    _, ids = _furnished()
+    empty(stage)
+    page = models_page(stage)
+    stage.administrator.sign_in(PIN)
+    _until(lambda: stage.administrator.signed_in)
+    _until(lambda: stage.library.overview is not None)
+    page.library_view.table.choose(ids["jmed-7b-v2"])
+
+
+def models_menu(stage: Stage) -> None:
+    models_signed_in(stage)
+    table = models_page(stage).library_view.table
+    table.setFocus()
+    QTest.keyClick(table, Qt.Key.Key_Return)
+
+
+def models_locked(stage: Stage) -> None:
+    _furnished()
+    empty(stage)
+    models_page(stage)
+    _until(lambda: stage.library.overview is not None)
+
+
+def models_record(stage: Stage) -> None:
+    models_signed_in(stage)
+    models_page(stage).record_button.click()
+    _wait(400)
+
+
+def models_policy(stage: Stage) -> None:
+    models_signed_in(stage)
+    page = models_page(stage)
+    stage.dialogs.next = new_signer(_folder(), "別の施設").public_path
+    page.policy_button.click()
+    page.policy_view.add_key.click()
+    _wait(200)
+
+
 SCENES: tuple[Callable[[Stage], None], ...] = (
     loading,
     load_failed,
@@ -148,6 +252,18 @@ SCENES: tuple[Callable[[Stage], None], ...] = (
     conversation,
     answer_failed,
     not_demonstration,
+    models_empty,
+    models_first_pin,
+    models_locked,
+    models_signed_in,
+    models_menu,
+    models_importing,
+    models_trying,
+    models_imported,
+    models_approving,
+    models_refused,
+    models_record,
+    models_policy,
 )
 
 
@@ -176,13 +292,38 @@ def _on_stage(
     application: QApplication, translations: Path, language: Language, scale: float, palette: Palette
 ) -> Iterator[Stage]:
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["INRO_HOME"] = folder
         stage = Stage(application, Path(folder), translations, language=language, scale=scale, palette=palette)
         yield stage
         stage.close()
         stage.window.close()
 
 
-def main(out: Path, scale: float) -> None:
+def _folder() -> Path:
+    return Path(tempfile.mkdtemp(dir=os.environ["INRO_HOME"]))
+
+
+_FURNISHED: list[tuple[Hospital, dict[str, str]]] = []
+
+
+def _furnished() -> tuple[Hospital, dict[str, str]]:
+    """A library with models, made for the first picture and copied for the others."""
+    here = Path(os.environ["INRO_HOME"])
+    if not _FURNISHED:
+        original = Path(tempfile.mkdtemp())
+        os.environ["INRO_HOME"] = str(original)
+        hospital = Hospital(_folder())
+        _FURNISHED.append((hospital, hospital.furnish()))
+        os.environ["INRO_HOME"] = str(here)
+    shutil.copytree(_FURNISHED[0][0].paths.data, here / "data", dirs_exist_ok=True, ignore=_keep_history)
+    return _FURNISHED[0]
+
+
+def _keep_history(_folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if name.startswith("history")]
+
+
+def main(out: Path, scale: float, wanted: Sequence[str]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     application = QApplication([])
     lrelease = str(Path(sys.executable).with_name("pyside6-lrelease"))
@@ -190,6 +331,8 @@ def main(out: Path, scale: float) -> None:
     for language in ("ja", "en"):
         for name, palette in (("light", LIGHT), ("dark", DARK)):
             for scene in SCENES:
+                if wanted and scene.__name__ not in wanted:
+                    continue
                 with _on_stage(application, out, language, scale, palette) as stage:
                     stage.window.resize(1280, 800)
                     stage.window.show()
@@ -197,8 +340,14 @@ def main(out: Path, scale: float) -> None:
                     stage.inference.start()
                     scene(stage)
                     _wait(150)
-                    stage.window.grab().save(str(out / f"{scene.__name__}_{language}_{name}.png"))
+                    picture = stage.window.grab()
+                    for menu in stage.window.findChildren(QMenu):
+                        if menu.isVisible():
+                            painter = QPainter(picture)
+                            painter.drawPixmap(stage.window.mapFromGlobal(menu.pos()), menu.grab())
+                            painter.end()
+                    picture.save(str(out / f"{scene.__name__}_{language}_{name}.png"))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 1.0)
+    main(Path(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 1.0, sys.argv[3:])

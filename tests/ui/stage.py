@@ -1,4 +1,4 @@
-"""The window over the real services and a real history, with an engine that says what it is told to say."""
+"""The window over the real services, a real history and library, with an engine that says what it is told to say."""
 
 from __future__ import annotations
 
@@ -6,16 +6,22 @@ import queue
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from app.core.engine.client import EngineClient, EngineError
 from app.core.engine.protocol import AUTO, Done, Failed, ModelInfo, Piece, Reading, Sampling, Turn
 from app.core.history.store import HistoryStore
 from app.core.language import Language
+from app.core.models.administration import Administration
 from app.core.models.manifest import Manifest
+from app.core.models.pin import PinGuard
 from app.core.models.selection import SelectedModel
+from app.core.paths import user_paths
+from app.services.administrator import AdministratorService
 from app.services.chat import ChatService
 from app.services.inference import InferenceService
+from app.services.library import LibraryService
+from app.ui.file_dialogs import FileDialogs
 from app.ui.i18n import Translation
 from app.ui.main_window import MainWindow
 from app.ui.palette import Palette
@@ -125,6 +131,19 @@ class Remembered:
         self.language = language
 
 
+class ScriptedDialogs(FileDialogs):
+    """Answers with `next`, as a person who chose that file."""
+
+    def __init__(self) -> None:
+        self.next: Path | None = None
+
+    def existing_file(self, parent: QWidget, title: str, kinds: str) -> Path | None:
+        return self.next
+
+    def new_file(self, parent: QWidget, title: str, name: str) -> Path | None:
+        return self.next
+
+
 class Stage:
     """`load` with `demonstration` before `inference.start`; `window` is not shown yet."""
 
@@ -140,6 +159,7 @@ class Stage:
     ) -> None:
         self.demonstration = True
         self.connections = 0
+        self.now = 1_800_000_000.0
         self.engine = ScriptedEngine()
         self.store = HistoryStore(folder / "history.sqlite3")
         self.preferences = Remembered(language)
@@ -147,13 +167,28 @@ class Stage:
         self.chat = ChatService(lambda: self.engine, self.store, lambda: self.inference.identity)
         self.theme = Theme(application, scale=scale, palette=palette)
         self.translation = Translation(application, self.preferences, translations)
+        self.paths = user_paths()
+        self.library = LibraryService(lambda: Administration(self.paths), self.store.speeds)
+        self.administrator = AdministratorService(
+            lambda: PinGuard(self.paths.administrator), lambda: Administration(self.paths), lambda: self.now
+        )
+        self.dialogs = ScriptedDialogs()
         self.window = MainWindow(
-            self.inference, self.chat, self.translation, self.theme, open_connections=lambda: self.connections
+            self.inference,
+            self.chat,
+            self.translation,
+            self.theme,
+            lambda: self.connections,
+            self.library,
+            self.administrator,
+            self.dialogs,
         )
         self.page = self.window.ask_page
         self.composer = self.page.composer
 
     def close(self) -> None:
+        self.library.close()
+        self.administrator.close()
         self.chat.close()
         self.inference.close()
         self.store.close()

@@ -2,6 +2,33 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="ja_JP">
 <context>
+    <name>AdministratorPanel</name>
+    <message>
+        <source>Administrator</source>
+        <translation>管理者</translation>
+    </message>
+    <message>
+        <source>Signed in · locks in {minutes} min</source>
+        <translation>サインイン中・あと {minutes} 分でロック</translation>
+    </message>
+    <message>
+        <source>Not signed in</source>
+        <translation>サインインしていません</translation>
+    </message>
+    <message>
+        <source>Sign in…</source>
+        <translation>サインイン…</translation>
+    </message>
+    <message>
+        <source>Lock now</source>
+        <translation>今すぐロック</translation>
+    </message>
+    <message>
+        <source>Change PIN…</source>
+        <translation>PIN を変更…</translation>
+    </message>
+</context>
+<context>
     <name>AnswerView</name>
     <message>
         <source>Copied</source>
@@ -87,6 +114,14 @@
         <translation>詳細：{message}</translation>
     </message>
     <message>
+        <source>The maker of this model stood by it until {day}. Tell your administrator.</source>
+        <translation>このモデルの有効期限（{day}）が過ぎています。管理者に連絡してください。</translation>
+    </message>
+    <message>
+        <source>This model has not passed a scoring: nobody has shown how often it is right.</source>
+        <translation>このモデルは評価に合格していません。正答率は確認されていません。</translation>
+    </message>
+    <message>
         <source>You can write already. The engine is starting.</source>
         <translation>エンジンを起動しています。入力は始められます。</translation>
     </message>
@@ -139,6 +174,57 @@
     </message>
 </context>
 <context>
+    <name>DeedForm</name>
+    <message>
+        <source>Approve {model}</source>
+        <translation>{model} を承認</translation>
+    </message>
+    <message>
+        <source>Approve</source>
+        <translation>承認する</translation>
+    </message>
+    <message>
+        <source>Clinicians can then choose it, with this manifest and this version of the engine. The file is read once more and compared with its manifest.</source>
+        <translation>承認すると、現在のマニフェストとエンジンの版に限り、医療者がこのモデルを選択できるようになります。承認時にファイル全体を読み直し、マニフェストと照合します。</translation>
+    </message>
+    <message>
+        <source>Withdraw the approval of {model}</source>
+        <translation>{model} の承認を取り消す</translation>
+    </message>
+    <message>
+        <source>Withdraw</source>
+        <translation>承認を取り消す</translation>
+    </message>
+    <message>
+        <source>It can no longer be chosen. A window that has it loaded keeps it until it is closed; the next start refuses it.</source>
+        <translation>このモデルは選択できなくなります。読み込み済みのウィンドウでは閉じるまで動作し、次回の起動から使用できなくなります。</translation>
+    </message>
+    <message>
+        <source>Remove {model}</source>
+        <translation>{model} を削除</translation>
+    </message>
+    <message>
+        <source>Remove</source>
+        <translation>削除する</translation>
+    </message>
+    <message>
+        <source>Its files are deleted from this PC. What was recorded of it stays.</source>
+        <translation>この PC からモデルのファイルを削除します。操作の記録は残ります。</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>キャンセル</translation>
+    </message>
+    <message>
+        <source>Reason (kept in the record)</source>
+        <translation>理由（記録に残ります）</translation>
+    </message>
+    <message>
+        <source>Administrator&apos;s PIN</source>
+        <translation>管理者の PIN</translation>
+    </message>
+</context>
+<context>
     <name>EmptyState</name>
     <message>
         <source>What would you like to know?</source>
@@ -156,6 +242,10 @@
         <translation>再起動</translation>
     </message>
     <message>
+        <source>Details: {message}</source>
+        <translation>詳細：{message}</translation>
+    </message>
+    <message>
         <source>Starting the engine…</source>
         <translation>エンジンを起動しています…</translation>
     </message>
@@ -166,6 +256,161 @@
     <message>
         <source>the model</source>
         <translation>モデル</translation>
+    </message>
+</context>
+<context>
+    <name>Facts</name>
+    <message>
+        <source>Architecture</source>
+        <translation>アーキテクチャ</translation>
+    </message>
+    <message>
+        <source>{architecture}, {parameters} parameters</source>
+        <translation>{architecture}（パラメーター数 {parameters}）</translation>
+    </message>
+    <message>
+        <source>Tokenizer</source>
+        <translation>トークナイザー</translation>
+    </message>
+    <message>
+        <source>{tokenizer}, {count} tokens</source>
+        <translation>{tokenizer}（語彙 {count}）</translation>
+    </message>
+    <message>
+        <source>Chat template</source>
+        <translation>チャットテンプレート</translation>
+    </message>
+    <message>
+        <source>none in the file</source>
+        <translation>ファイルに含まれていません</translation>
+    </message>
+    <message>
+        <source>in the file</source>
+        <translation>ファイルに含まれています</translation>
+    </message>
+    <message>
+        <source>Context</source>
+        <translation>コンテキスト長</translation>
+    </message>
+    <message>
+        <source>{count} tokens</source>
+        <translation>{count} トークン</translation>
+    </message>
+    <message>
+        <source>{count} tokens: {need} GB</source>
+        <translation>{count} トークン：{need} GB</translation>
+    </message>
+    <message>
+        <source> (does not fit)</source>
+        <translation>（不足）</translation>
+    </message>
+    <message>
+        <source>{free} GB are free</source>
+        <translation>空きメモリ {free} GB</translation>
+    </message>
+    <message>
+        <source>Memory by context</source>
+        <translation>必要なメモリ</translation>
+    </message>
+    <message>
+        <source>Types of the weights</source>
+        <translation>重みの型</translation>
+    </message>
+    <message>
+        <source>SHA-256 of the template</source>
+        <translation>テンプレートの SHA-256</translation>
+    </message>
+    <message>
+        <source>none: nobody says what the file is, where it came from or how it scored</source>
+        <translation>なし（内容、出所、評価結果を確認できません）</translation>
+    </message>
+    <message>
+        <source>Manifest</source>
+        <translation>マニフェスト</translation>
+    </message>
+    <message>
+        <source>Base model</source>
+        <translation>ベースモデル</translation>
+    </message>
+    <message>
+        <source>Made from</source>
+        <translation>材料</translation>
+    </message>
+    <message>
+        <source>Made with</source>
+        <translation>作成環境</translation>
+    </message>
+    <message>
+        <source>Recipe</source>
+        <translation>作成方法</translation>
+    </message>
+    <message>
+        <source>Licence</source>
+        <translation>ライセンス</translation>
+    </message>
+    <message>
+        <source>Intended use</source>
+        <translation>使用目的</translation>
+    </message>
+    <message>
+        <source>Last day of use</source>
+        <translation>有効期限</translation>
+    </message>
+    <message>
+        <source>Reason given</source>
+        <translation>記録された理由</translation>
+    </message>
+    <message>
+        <source>State</source>
+        <translation>状態</translation>
+    </message>
+    <message>
+        <source>Signature</source>
+        <translation>署名</translation>
+    </message>
+    <message>
+        <source>by {signer} (key {key}), whom this PC trusts</source>
+        <translation>{signer}（鍵 {key}）による署名。この PC で信頼済み</translation>
+    </message>
+    <message>
+        <source>with the key {key}, which this PC does not trust; it claims to be {signer}</source>
+        <translation>信頼済みでない鍵 {key} による署名（自称：{signer}）</translation>
+    </message>
+    <message>
+        <source>none</source>
+        <translation>なし</translation>
+    </message>
+    <message>
+        <source>does not fit: manifest or signature was changed</source>
+        <translation>不一致（マニフェストまたは署名が変更されています）</translation>
+    </message>
+    <message>
+        <source>Verdict of the scoring</source>
+        <translation>評価の判定</translation>
+    </message>
+    <message>
+        <source>none: the file was not scored</source>
+        <translation>なし（評価されていません）</translation>
+    </message>
+    <message>
+        <source>passed</source>
+        <translation>合格</translation>
+    </message>
+    <message>
+        <source>not passed</source>
+        <translation>不合格</translation>
+    </message>
+    <message>
+        <source>Conditions</source>
+        <translation>判定の条件</translation>
+    </message>
+    <message>
+        <source>{count} billion</source>
+        <translation>{count}B</translation>
+    </message>
+    <message>
+        <source>{count} million</source>
+        <translation>{count}M</translation>
     </message>
 </context>
 <context>
@@ -259,10 +504,541 @@
     </message>
 </context>
 <context>
+    <name>ImportPanel</name>
+    <message>
+        <source>Cancelling…</source>
+        <translation>キャンセルしています…</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>キャンセル</translation>
+    </message>
+    <message>
+        <source>Approve…</source>
+        <translation>承認…</translation>
+    </message>
+    <message>
+        <source>Use it now</source>
+        <translation>このモデルを使う</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>閉じる</translation>
+    </message>
+    <message>
+        <source>Importing {file}</source>
+        <translation>取り込み中：{file}</translation>
+    </message>
+    <message>
+        <source>Not imported: {file}</source>
+        <translation>取り込めませんでした：{file}</translation>
+    </message>
+    <message>
+        <source>Imported: {file}</source>
+        <translation>取り込みました：{file}</translation>
+    </message>
+    <message>
+        <source>Header</source>
+        <translation>ヘッダー</translation>
+    </message>
+    <message>
+        <source>✓ Header: {architecture}</source>
+        <translation>✓ ヘッダー：{architecture}</translation>
+    </message>
+    <message>
+        <source>Memory</source>
+        <translation>メモリ</translation>
+    </message>
+    <message>
+        <source>✓ Fits: {needed} of {free} GB free</source>
+        <translation>✓ メモリ：空き {free} GB 中 {needed} GB</translation>
+    </message>
+    <message>
+        <source>! Needs {needed} GB, {free} GB are free</source>
+        <translation>! メモリ不足：{needed} GB 必要（空き {free} GB）</translation>
+    </message>
+    <message>
+        <source>✓ Copied, SHA-256</source>
+        <translation>✓ コピー・SHA-256</translation>
+    </message>
+    <message>
+        <source>Copy, SHA-256</source>
+        <translation>コピー・SHA-256</translation>
+    </message>
+    <message>
+        <source>● Copying {done} of {total}</source>
+        <translation>● コピー中 {done} / {total}</translation>
+    </message>
+    <message>
+        <source>Manifest, signature</source>
+        <translation>マニフェスト・署名</translation>
+    </message>
+    <message>
+        <source>! No manifest</source>
+        <translation>! マニフェストなし</translation>
+    </message>
+    <message>
+        <source>✓ Signed by {signer}</source>
+        <translation>✓ 署名：{signer}</translation>
+    </message>
+    <message>
+        <source>! Signed with an unknown key</source>
+        <translation>! 未知の鍵による署名</translation>
+    </message>
+    <message>
+        <source>! Not signed</source>
+        <translation>! 署名なし</translation>
+    </message>
+    <message>
+        <source>✓ Trial passed</source>
+        <translation>✓ 動作確認に合格</translation>
+    </message>
+    <message>
+        <source>Trial</source>
+        <translation>動作確認</translation>
+    </message>
+    <message>
+        <source>● Trial, step {done} of {steps}</source>
+        <translation>● 動作確認 {done} / {steps}</translation>
+    </message>
+    <message>
+        <source>✓ Approved</source>
+        <translation>✓ 承認済み</translation>
+    </message>
+    <message>
+        <source>● Waits for approval</source>
+        <translation>● 承認待ち</translation>
+    </message>
+    <message>
+        <source>Approval</source>
+        <translation>承認</translation>
+    </message>
+    <message>
+        <source>about {seconds} s left</source>
+        <translation>残り約 {seconds} 秒</translation>
+    </message>
+    <message>
+        <source>about {minutes} min left</source>
+        <translation>残り約 {minutes} 分</translation>
+    </message>
+</context>
+<context>
+    <name>LibraryView</name>
+    <message>
+        <source>Bring in a model</source>
+        <translation>モデルの取り込み</translation>
+    </message>
+    <message>
+        <source>Drop a GGUF file from a stick or a share here, or choose it with “Import a file…”. It is checked, copied and tried before anyone can use it, and then waits for an administrator&apos;s approval.
+Signed files only, unless the policy says otherwise: trust the maker&apos;s key first under “Policy and keys”.</source>
+        <translation>USB メモリや共有フォルダーの GGUF ファイルをここにドロップするか、「ファイルを取り込む…」で選択してください。検査、コピー、動作確認を行ったうえで、管理者の承認を待ちます。
+初期設定では署名付きのファイルだけを承認できます。先に「ポリシーと鍵」で作成者の鍵を信頼済みとして登録してください。</translation>
+    </message>
+    <message>
+        <source>1 more model is not approved. An administrator sees it after signing in.</source>
+        <translation>ほかに未承認のモデルが 1 件あります。管理者がサインインすると表示されます。</translation>
+    </message>
+    <message>
+        <source>{count} more models are not approved. An administrator sees them after signing in.</source>
+        <translation>ほかに未承認のモデルが {count} 件あります。管理者がサインインすると表示されます。</translation>
+    </message>
+    <message>
+        <source>The models cannot be shown.</source>
+        <translation>モデルの一覧を表示できません。</translation>
+    </message>
+</context>
+<context>
     <name>MainWindow</name>
     <message>
         <source>Ask</source>
         <translation>質問</translation>
+    </message>
+    <message>
+        <source>Models</source>
+        <translation>モデル</translation>
+    </message>
+</context>
+<context>
+    <name>ModelRows</name>
+    <message>
+        <source>Model</source>
+        <translation>モデル</translation>
+    </message>
+    <message>
+        <source>State</source>
+        <translation>状態</translation>
+    </message>
+    <message>
+        <source>Licence</source>
+        <translation>ライセンス</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>サイズ</translation>
+    </message>
+    <message>
+        <source>Score (%)</source>
+        <translation>正答率（%）</translation>
+    </message>
+    <message>
+        <source>Speed here</source>
+        <translation>この PC での速度</translation>
+    </message>
+    <message>
+        <source>Actions for {model}</source>
+        <translation>{model} の操作</translation>
+    </message>
+    <message>
+        <source>{speed} tok/s</source>
+        <translation>{speed} tok/s</translation>
+    </message>
+    <message>
+        <source>{task} ({language}): {correct} of {n} right, {low}–{high} % (95 % interval)</source>
+        <translation>{task}（{language}）：{n} 問中 {correct} 問正解、95 % 信頼区間 {low}〜{high} %</translation>
+    </message>
+</context>
+<context>
+    <name>ModelTable</name>
+    <message>
+        <source>Models of this PC</source>
+        <translation>この PC のモデル</translation>
+    </message>
+</context>
+<context>
+    <name>Models</name>
+    <message>
+        <source>in use</source>
+        <translation>使用中</translation>
+    </message>
+    <message>
+        <source>available</source>
+        <translation>使用可能</translation>
+    </message>
+    <message>
+        <source>approved</source>
+        <translation>承認済み</translation>
+    </message>
+    <message>
+        <source>to be approved again</source>
+        <translation>要再承認</translation>
+    </message>
+    <message>
+        <source>approval withdrawn</source>
+        <translation>承認取り消し</translation>
+    </message>
+    <message>
+        <source>waiting for approval</source>
+        <translation>承認待ち</translation>
+    </message>
+    <message>
+        <source>demonstration</source>
+        <translation>デモ用</translation>
+    </message>
+    <message>
+        <source>unsigned</source>
+        <translation>署名なし</translation>
+    </message>
+    <message>
+        <source>not scored</source>
+        <translation>未評価</translation>
+    </message>
+    <message>
+        <source>did not pass its scoring</source>
+        <translation>評価不合格</translation>
+    </message>
+    <message>
+        <source>expired</source>
+        <translation>期限切れ</translation>
+    </message>
+    <message>
+        <source>damaged</source>
+        <translation>破損</translation>
+    </message>
+    <message>
+        <source>The approval was withdrawn.</source>
+        <translation>承認が取り消されました。</translation>
+    </message>
+    <message>
+        <source>It came with another manifest since it was approved.</source>
+        <translation>承認後に、別のマニフェストで取り込まれました。</translation>
+    </message>
+    <message>
+        <source>The engine was updated since it was approved.</source>
+        <translation>承認後に、エンジンが更新されました。</translation>
+    </message>
+    <message>
+        <source>The key that its manifest is signed with is no longer trusted.</source>
+        <translation>マニフェストの署名に使われた鍵の信頼が解除されました。</translation>
+    </message>
+    <message>
+        <source>The policy now asks for a trusted signature.</source>
+        <translation>ポリシーにより、信頼済みの署名が必要になりました。</translation>
+    </message>
+    <message>
+        <source>The PIN is wrong.</source>
+        <translation>PIN が違います。</translation>
+    </message>
+    <message>
+        <source>Wrong PINs were given. Wait {seconds} seconds, then try again.</source>
+        <translation>PIN を続けて誤りました。{seconds} 秒待ってから、もう一度入力してください。</translation>
+    </message>
+    <message>
+        <source>The model is in use. Choose another one first.</source>
+        <translation>このモデルは使用中です。先に別のモデルを選択してください。</translation>
+    </message>
+    <message>
+        <source>The model is not approved for use on this PC.</source>
+        <translation>このモデルは、この PC での使用が承認されていません。</translation>
+    </message>
+    <message>
+        <source>This could not be done; nothing was changed.</source>
+        <translation>操作を完了できませんでした。何も変更されていません。</translation>
+    </message>
+    <message>
+        <source>Details: {message}</source>
+        <translation>詳細：{message}</translation>
+    </message>
+    <message>
+        <source>{shortest} to {longest} characters</source>
+        <translation>{shortest}〜{longest} 文字</translation>
+    </message>
+    <message>
+        <source>The import was cancelled. Nothing of the file is kept.</source>
+        <translation>取り込みをキャンセルしました。途中のファイルは残っていません。</translation>
+    </message>
+    <message>
+        <source>The file is not a model that this application can use, or it is damaged.</source>
+        <translation>このファイルは、本アプリケーションで使用できるモデルではないか、破損しています。</translation>
+    </message>
+    <message>
+        <source>There is not enough space on the disk for this file.</source>
+        <translation>ディスクの空き容量が足りません。</translation>
+    </message>
+    <message>
+        <source>The file could not be copied. Is the stick or the share still connected?</source>
+        <translation>ファイルをコピーできませんでした。USB メモリや共有フォルダーの接続を確認してください。</translation>
+    </message>
+    <message>
+        <source>The file is not the one that its manifest and signature describe: it was changed.</source>
+        <translation>ファイルがマニフェストや署名と一致しません。変更されています。</translation>
+    </message>
+    <message>
+        <source>The model did not pass its trial: it cannot be loaded, or does not answer.</source>
+        <translation>動作確認に合格しませんでした。モデルを読み込めないか、正しく回答しません。</translation>
+    </message>
+    <message>
+        <source>The model could not be put into the library.</source>
+        <translation>モデルを保存できませんでした。</translation>
+    </message>
+    <message>
+        <source>Nothing of the file is kept.</source>
+        <translation>途中のファイルは残っていません。</translation>
+    </message>
+    <message>
+        <source>The record of this installation begins, on {computer}</source>
+        <translation>この環境の記録を開始（コンピューター名：{computer}）</translation>
+    </message>
+    <message>
+        <source>Imported {name}, unsigned</source>
+        <translation>{name} を取り込み（署名なし）</translation>
+    </message>
+    <message>
+        <source>Imported {name}, signed with the key {key}</source>
+        <translation>{name} を取り込み（鍵 {key} による署名）</translation>
+    </message>
+    <message>
+        <source>Approved {name}: {reason}</source>
+        <translation>{name} を承認：{reason}</translation>
+    </message>
+    <message>
+        <source>Withdrew the approval of {name}: {reason}</source>
+        <translation>{name} の承認を取り消し：{reason}</translation>
+    </message>
+    <message>
+        <source>Removed {name}: {reason}</source>
+        <translation>{name} を削除：{reason}</translation>
+    </message>
+    <message>
+        <source>Switched to {name}</source>
+        <translation>{name} に切り替え</translation>
+    </message>
+    <message>
+        <source>Went back to {name}</source>
+        <translation>{name} に戻す</translation>
+    </message>
+    <message>
+        <source>Changed the policy. Unsigned models: {unsigned}. Files named at the start: {named}</source>
+        <translation>ポリシーを変更（署名なしのモデル：{unsigned}、起動時に指定したファイル：{named}）</translation>
+    </message>
+    <message>
+        <source>Trusted the key {key} of {name}</source>
+        <translation>{name} の鍵 {key} を信頼済みに登録</translation>
+    </message>
+    <message>
+        <source>No longer trusts the key {key} of {name}</source>
+        <translation>{name} の鍵 {key} の信頼を解除</translation>
+    </message>
+    <message>
+        <source>Set the administrator&apos;s PIN; the one before was lost</source>
+        <translation>管理者の PIN を設定（以前の PIN は失われていました）</translation>
+    </message>
+    <message>
+        <source>Set the administrator&apos;s PIN</source>
+        <translation>管理者の PIN を設定</translation>
+    </message>
+    <message>
+        <source>The engine was updated: {engine}</source>
+        <translation>エンジンを更新：{engine}</translation>
+    </message>
+    <message>
+        <source>allowed</source>
+        <translation>認める</translation>
+    </message>
+    <message>
+        <source>refused</source>
+        <translation>認めない</translation>
+    </message>
+    <message>
+        <source>Policy: signed files only</source>
+        <translation>ポリシー：署名付きのみ</translation>
+    </message>
+    <message>
+        <source>Policy: unsigned files allowed</source>
+        <translation>ポリシー：署名なしも可</translation>
+    </message>
+    <message>
+        <source>The signature does not fit: the manifest or the signature was changed.</source>
+        <translation>署名が一致しません。マニフェストまたは署名が変更されています。</translation>
+    </message>
+    <message>
+        <source>The manifest describes another file than this one.</source>
+        <translation>マニフェストの内容が、このファイルと一致しません。</translation>
+    </message>
+    <message>
+        <source>The day until which its maker stands by the model is past.</source>
+        <translation>モデルの有効期限が過ぎています。</translation>
+    </message>
+    <message>
+        <source>The model is not signed, and the policy of this PC asks for a trusted signature.</source>
+        <translation>このモデルには署名がありません。この PC のポリシーでは、信頼済みの鍵による署名が必要です。</translation>
+    </message>
+    <message>
+        <source>The model is signed with a key that this PC does not trust, and the policy asks for a trusted signature.</source>
+        <translation>このモデルは、信頼済みでない鍵で署名されています。この PC のポリシーでは、信頼済みの鍵による署名が必要です。</translation>
+    </message>
+    <message>
+        <source>The file is not the one that was imported: it was changed or is incomplete.</source>
+        <translation>取り込んだファイルと一致しません。変更されているか、不完全です。</translation>
+    </message>
+</context>
+<context>
+    <name>ModelsPage</name>
+    <message>
+        <source>Record of changes</source>
+        <translation>操作の記録</translation>
+    </message>
+    <message>
+        <source>Policy and keys</source>
+        <translation>ポリシーと鍵</translation>
+    </message>
+    <message>
+        <source>Back to the models</source>
+        <translation>モデルの一覧に戻る</translation>
+    </message>
+    <message>
+        <source>Import a file…</source>
+        <translation>ファイルを取り込む…</translation>
+    </message>
+    <message>
+        <source>It is not clear which file is the model. Drop one GGUF file, or the folder of one model.</source>
+        <translation>どのファイルがモデルか判断できません。GGUF ファイルを 1 つ、またはモデル 1 件のフォルダーをドロップしてください。</translation>
+    </message>
+    <message>
+        <source>Use</source>
+        <translation>使用する</translation>
+    </message>
+    <message>
+        <source>Approve…</source>
+        <translation>承認…</translation>
+    </message>
+    <message>
+        <source>Withdraw the approval…</source>
+        <translation>承認を取り消す…</translation>
+    </message>
+    <message>
+        <source>Remove…</source>
+        <translation>削除…</translation>
+    </message>
+    <message>
+        <source>Copy SHA-256</source>
+        <translation>SHA-256 をコピー</translation>
+    </message>
+    <message>
+        <source>Model files (*.gguf);;All files (*)</source>
+        <translation>モデルファイル (*.gguf);;すべてのファイル (*)</translation>
+    </message>
+    <message>
+        <source>Import a model file</source>
+        <translation>モデルファイルの取り込み</translation>
+    </message>
+    <message>
+        <source>Models</source>
+        <translation>モデル</translation>
+    </message>
+    <message>
+        <source>Back to {model}</source>
+        <translation>{model} に戻す</translation>
+    </message>
+</context>
+<context>
+    <name>PolicyView</name>
+    <message>
+        <source>Sign in as administrator to change anything here.</source>
+        <translation>変更するには、管理者としてサインインしてください。</translation>
+    </message>
+    <message>
+        <source>Policy</source>
+        <translation>ポリシー</translation>
+    </message>
+    <message>
+        <source>Models without a trusted signature may be approved</source>
+        <translation>信頼済みの署名がないモデルの承認を認める</translation>
+    </message>
+    <message>
+        <source>They are marked “unsigned”. Taken back, such models must be approved again.</source>
+        <translation>該当するモデルには「署名なし」と表示されます。認めない設定に戻すと、再承認が必要になります。</translation>
+    </message>
+    <message>
+        <source>A person may start Inro with a file that nobody approved</source>
+        <translation>未承認のファイルを指定した起動を認める</translation>
+    </message>
+    <message>
+        <source>With --model on the command line, for that person and until the program ends.</source>
+        <translation>コマンドラインの --model による指定です。起動した本人が、そのプログラムを終了するまで使用できます。</translation>
+    </message>
+    <message>
+        <source>Trusted signers</source>
+        <translation>信頼済みの署名者</translation>
+    </message>
+    <message>
+        <source>No key is trusted yet. The maker of a model hands it over as a file named KEY.public.json.</source>
+        <translation>信頼済みの鍵はまだありません。モデルの作成者から受け取った公開鍵ファイル（KEY.public.json）を登録してください。</translation>
+    </message>
+    <message>
+        <source>Trust a key…</source>
+        <translation>鍵を登録…</translation>
+    </message>
+    <message>
+        <source>Public keys (*.public.json)</source>
+        <translation>公開鍵 (*.public.json)</translation>
+    </message>
+    <message>
+        <source>Trust a key</source>
+        <translation>鍵の登録</translation>
+    </message>
+    <message>
+        <source>This is not the public key file of a signer.</source>
+        <translation>署名者の公開鍵ファイルではありません。</translation>
     </message>
 </context>
 <context>
@@ -270,6 +1046,57 @@
     <message>
         <source>Your question</source>
         <translation>あなたの質問</translation>
+    </message>
+</context>
+<context>
+    <name>RecordView</name>
+    <message>
+        <source>Export…</source>
+        <translation>書き出す…</translation>
+    </message>
+    <message>
+        <source>Copy last hash</source>
+        <translation>最後のハッシュをコピー</translation>
+    </message>
+    <message>
+        <source>Record of changes</source>
+        <translation>操作の記録</translation>
+    </message>
+    <message>
+        <source>Changes, gaps, another order and cuts are found. What cannot be found: that someone who may write these files wrote all of them anew. Note the last hash elsewhere, on paper or in another system, and compare it later.</source>
+        <translation>行の改変、欠落、並べ替え、切り捨ては検出されます。ただし、このファイルへの書き込み権限を持つ人が記録全体を作り直した場合は検出できません。最後のハッシュを紙や別のシステムに控え、後日照合してください。</translation>
+    </message>
+    <message>
+        <source>Reading the record…</source>
+        <translation>記録を読み込んでいます…</translation>
+    </message>
+    <message>
+        <source>There is no record yet: nothing was done to models on this PC.</source>
+        <translation>記録はまだありません。この PC でモデルの操作は行われていません。</translation>
+    </message>
+    <message>
+        <source>The record is sound: {count} lines. Last hash {hash}…</source>
+        <translation>記録に異常はありません（{count} 行）。最後のハッシュ {hash}…</translation>
+    </message>
+    <message>
+        <source>The record could not be exported.</source>
+        <translation>記録を書き出せませんでした。</translation>
+    </message>
+    <message>
+        <source>The record is not sound.</source>
+        <translation>記録に異常があります。</translation>
+    </message>
+    <message>
+        <source>The record was changed, or cannot be read.</source>
+        <translation>記録が改変されているか、読み取れません。</translation>
+    </message>
+    <message>
+        <source>Export the record</source>
+        <translation>記録の書き出し</translation>
+    </message>
+    <message>
+        <source>Exported to {file}</source>
+        <translation>{file} に書き出しました</translation>
     </message>
 </context>
 <context>
@@ -281,6 +1108,61 @@
     <message>
         <source>Language of the interface</source>
         <translation>表示言語</translation>
+    </message>
+</context>
+<context>
+    <name>SignInForm</name>
+    <message>
+        <source>Choose the administrator&apos;s PIN</source>
+        <translation>管理者の PIN を設定</translation>
+    </message>
+    <message>
+        <source>It is asked for when models are approved or removed, and for the policy and trusted keys. It keeps colleagues from doing so by the way; it does not keep out who may write this user&apos;s files.</source>
+        <translation>モデルの承認・削除、ポリシーと鍵の変更のときに入力します。管理者以外が不用意に操作することを防ぐためのもので、この利用者のファイルへの書き込み権限を持つ人を防ぐものではありません。</translation>
+    </message>
+    <message>
+        <source>Change the administrator&apos;s PIN</source>
+        <translation>管理者の PIN を変更</translation>
+    </message>
+    <message>
+        <source>Sign in as administrator</source>
+        <translation>管理者としてサインイン</translation>
+    </message>
+    <message>
+        <source>Signed in, you see models that wait for approval. After 15 minutes without use it locks.</source>
+        <translation>サインインすると、承認待ちのモデルが表示されます。15 分間操作がないとロックされます。</translation>
+    </message>
+    <message>
+        <source>Set the PIN</source>
+        <translation>PIN を設定</translation>
+    </message>
+    <message>
+        <source>Sign in</source>
+        <translation>サインイン</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>キャンセル</translation>
+    </message>
+    <message>
+        <source>PIN until now</source>
+        <translation>現在の PIN</translation>
+    </message>
+    <message>
+        <source>PIN</source>
+        <translation>PIN</translation>
+    </message>
+    <message>
+        <source>New PIN ({rule})</source>
+        <translation>新しい PIN（{rule}）</translation>
+    </message>
+    <message>
+        <source>New PIN, again</source>
+        <translation>新しい PIN（確認）</translation>
+    </message>
+    <message>
+        <source>The two new PINs are not the same.</source>
+        <translation>2 つの新しい PIN が一致しません。</translation>
     </message>
 </context>
 <context>
@@ -340,6 +1222,53 @@
     <message>
         <source>{count} threads</source>
         <translation>CPU {count} スレッド</translation>
+    </message>
+</context>
+<context>
+    <name>_KeyOffer</name>
+    <message>
+        <source>{signer} · key {key}
+Compare this key with the one that the signer tells you by telephone or letter: whoever brought the model could have brought the key.</source>
+        <translation>{signer}（鍵 {key}）
+この鍵 ID を、署名者から電話や書面で伝えられた値と照合してください。モデルを持ち込んだ者が、鍵も差し替えている可能性があります。</translation>
+    </message>
+    <message>
+        <source>It is the same: trust it</source>
+        <translation>一致したので登録する</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>キャンセル</translation>
+    </message>
+</context>
+<context>
+    <name>_KeyRow</name>
+    <message>
+        <source>No longer trust</source>
+        <translation>信頼を解除</translation>
+    </message>
+    <message>
+        <source>No longer trust {signer}</source>
+        <translation>{signer} の信頼を解除</translation>
+    </message>
+</context>
+<context>
+    <name>_Lines</name>
+    <message>
+        <source>No.</source>
+        <translation>番号</translation>
+    </message>
+    <message>
+        <source>Time</source>
+        <translation>日時</translation>
+    </message>
+    <message>
+        <source>User</source>
+        <translation>ユーザー</translation>
+    </message>
+    <message>
+        <source>What was done</source>
+        <translation>操作の内容</translation>
     </message>
 </context>
 </TS>

@@ -1,0 +1,198 @@
+"""What a model file is and who vouches for it, as pairs of a name and a text."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication, QDate, QLocale, Qt
+from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
+
+from app.ui.models import texts
+from app.ui.panels import Tone
+from app.ui.theme import Theme
+
+if TYPE_CHECKING:
+    from app.core.models.examination import Examination
+    from app.core.models.fit import Fit
+    from app.core.models.gguf_header import GgufHeader
+    from app.core.models.manifest import Manifest
+    from app.core.models.overview import Entry
+    from app.core.models.signing import SignatureFinding
+
+translate = QCoreApplication.translate
+
+_HASH_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class Fact:
+    name: str
+    text: str
+    tone: Tone = "plain"
+
+
+class FactTable(QWidget):
+    """Names at the left, texts that can be selected and wrap at the right."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._facts: tuple[Fact, ...] = ()
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(theme.px(16))
+        self._grid.setVerticalSpacing(theme.px(5))
+        self._grid.setColumnStretch(1, 1)
+
+    def show_facts(self, facts: Sequence[Fact]) -> None:
+        if tuple(facts) == self._facts:
+            return
+        self._facts = tuple(facts)
+        while (item := self._grid.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        for row, fact in enumerate(facts):
+            name = QLabel(fact.name)
+            name.setProperty("role", "muted")
+            name.setAlignment(Qt.AlignmentFlag.AlignTop)
+            text = QLabel(fact.text)
+            text.setProperty("fact", fact.tone)
+            text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+            text.setAccessibleName(f"{fact.name}: {fact.text}")
+            for label in (name, text):
+                label.setTextFormat(Qt.TextFormat.PlainText)
+            text.setWordWrap(True)
+            self._grid.addWidget(name, row, 0)
+            self._grid.addWidget(text, row, 1)
+
+
+def of_header(header: GgufHeader) -> list[Fact]:
+    """What the file says of itself."""
+    template = header.chat_template
+    tokenizer = header.text("tokenizer.ggml.model") or ""
+    return [
+        Fact(
+            translate("Facts", "Architecture"),
+            translate("Facts", "{architecture}, {parameters} parameters").format(
+                architecture=header.architecture, parameters=_billions(header.parameters)
+            ),
+        ),
+        Fact(
+            translate("Facts", "Tokenizer"),
+            translate("Facts", "{tokenizer}, {count} tokens").format(
+                tokenizer=tokenizer, count=texts.number(header.vocabulary)
+            ),
+        ),
+        Fact(
+            translate("Facts", "Chat template"),
+            translate("Facts", "none in the file") if template is None else translate("Facts", "in the file"),
+            "check" if template is None else "plain",
+        ),
+        Fact(
+            translate("Facts", "Context"),
+            translate("Facts", "{count} tokens").format(count=texts.number(header.number("context_length"))),
+        ),
+    ]
+
+
+def of_memory(fits: Sequence[Fit], free_bytes: int) -> Fact:
+    """Which contexts fit into the memory that is free."""
+    parts = [
+        translate("Facts", "{count} tokens: {need} GB").format(
+            count=texts.number(fit.context_length), need=f"{fit.needed_bytes / 1e9:.1f}"
+        )
+        + ("" if fit.fits else translate("Facts", " (does not fit)"))
+        for fit in fits
+    ]
+    free = translate("Facts", "{free} GB are free").format(free=f"{free_bytes / 1e9:.1f}")
+    none = not any(fit.fits for fit in fits)
+    return Fact(translate("Facts", "Memory by context"), f"{' · '.join(parts)}. {free}", "check" if none else "plain")
+
+
+def of_examination(examined: Examination) -> list[Fact]:
+    """What the file is, what its manifest says, and who signed that."""
+    shares = ", ".join(f"{kind} {share:.0%}" for kind, share in examined.quantization.items())
+    facts = [*of_header(examined.header), Fact(translate("Facts", "Types of the weights"), shares)]
+    if examined.template_sha256:
+        facts.append(Fact(translate("Facts", "SHA-256 of the template"), _short(examined.template_sha256)))
+    return [*facts, *of_papers(examined.manifest, examined.signature)]
+
+
+def of_papers(manifest: Manifest | None, signature: SignatureFinding) -> list[Fact]:
+    if manifest is None:
+        nobody = translate("Facts", "none: nobody says what the file is, where it came from or how it scored")
+        return [Fact(translate("Facts", "Manifest"), nobody, "check")]
+    sources = "\n".join(f"{source.kind}: {source.name} ({source.sha256[:12]})" for source in manifest.sources)
+    base = " ".join(filter(None, (manifest.base.name, manifest.base.revision[:12]))) if manifest.base else ""
+    facts = [
+        Fact("SHA-256", _short(manifest.sha256)),
+        Fact(translate("Facts", "Base model"), base),
+        Fact(translate("Facts", "Made from"), sources),
+        Fact(translate("Facts", "Made with"), _pairs(manifest.versions)),
+        Fact(translate("Facts", "Recipe"), _pairs(manifest.recipe)),
+        Fact(translate("Facts", "Licence"), manifest.licence),
+        Fact(translate("Facts", "Intended use"), manifest.intended_use),
+        _signature(signature),
+        *_verdict(manifest),
+    ]
+    if manifest.expires is not None:
+        last = QLocale().toString(_day(manifest.expires), QLocale.FormatType.LongFormat)
+        facts.append(Fact(translate("Facts", "Last day of use"), last))
+    return [fact for fact in facts if fact.text]
+
+
+def of_entry(entry: Entry) -> list[Fact]:
+    """A model of the library."""
+    facts = [] if entry.examined is None else of_examination(entry.examined)
+    if entry.standing.reason and not entry.demonstration_model:
+        facts.insert(0, Fact(translate("Facts", "Reason given"), entry.standing.reason))
+    if why := texts.cause(entry.standing.cause):
+        facts.insert(0, Fact(translate("Facts", "State"), why, "check"))
+    return facts
+
+
+def _signature(signature: SignatureFinding) -> Fact:
+    name = translate("Facts", "Signature")
+    match signature.state:
+        case "valid":
+            signed = translate("Facts", "by {signer} (key {key}), whom this PC trusts")
+            return Fact(name, signed.format(signer=signature.signer, key=signature.key_id), "good")
+        case "unknown_key":
+            unknown = translate("Facts", "with the key {key}, which this PC does not trust; it claims to be {signer}")
+            return Fact(name, unknown.format(signer=signature.signer, key=signature.key_id), "check")
+        case "none":
+            return Fact(name, translate("Facts", "none"), "check")
+        case "broken":
+            return Fact(name, translate("Facts", "does not fit: manifest or signature was changed"), "bad")
+
+
+def _verdict(manifest: Manifest) -> list[Fact]:
+    name = translate("Facts", "Verdict of the scoring")
+    verdict = manifest.verdict
+    if verdict is None:
+        return [Fact(name, translate("Facts", "none: the file was not scored"), "check")]
+    passed = translate("Facts", "passed") if verdict.passed else translate("Facts", "not passed")
+    conditions = "\n".join(f"{'✓' if each.passed else '✗'} {each.name}: {each.reason}" for each in verdict.conditions)
+    return [Fact(name, passed, "good" if verdict.passed else "bad"), Fact(translate("Facts", "Conditions"), conditions)]
+
+
+def _billions(count: int) -> str:
+    if count >= 1e9:
+        return translate("Facts", "{count} billion").format(count=f"{count / 1e9:.2f}")
+    return translate("Facts", "{count} million").format(count=f"{count / 1e6:.1f}")
+
+
+def _day(day: datetime.date) -> QDate:
+    return QDate(day.year, day.month, day.day)
+
+
+def _short(digest: str) -> str:
+    return f"{digest[:_HASH_DIGITS]}…"
+
+
+def _pairs(values: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())

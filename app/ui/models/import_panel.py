@@ -1,0 +1,228 @@
+"""An import while it runs and when it has ended: its steps, what was found at each, and the way to stop it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, Signal, SignalInstance
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar
+
+from app.ui.controls import Button, FailurePanel
+from app.ui.models import facts, texts
+from app.ui.models.facts import FactTable
+from app.ui.panels import Card, Chip, ChipRow, Tone
+from app.ui.theme import Theme
+
+if TYPE_CHECKING:
+    from app.core.models.overview import Entry
+    from app.services.import_progress import ImportProgress, Stage
+    from app.services.library import LibraryService
+
+_USUAL_CONTEXT = 4096
+# How much of the bar each stage takes: nearly all the time goes into copying and trying.
+_SHARES: dict[Stage, tuple[int, int]] = {
+    "header": (0, 20),
+    "memory": (20, 30),
+    "copy": (30, 700),
+    "papers": (700, 720),
+    "probe": (720, 990),
+    "placed": (990, 1000),
+}
+
+
+class ImportPanel(Card):
+    """`approval_wanted` tells the model that was brought in; `use_wanted` one that may be used already."""
+
+    approval_wanted = Signal(str)
+    use_wanted = Signal(str)
+
+    def __init__(self, library: LibraryService, theme: Theme) -> None:
+        super().__init__(theme)
+        self._library = library
+        self.title = QLabel()
+        self.title.setProperty("role", "title")
+        self.title.setWordWrap(True)
+        self.chips: dict[str, Chip] = {
+            name: Chip() for name in ("header", "memory", "copy", "papers", "probe", "approval")
+        }
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setMaximum(1000)
+        self.left = QLabel()
+        self.left.setProperty("role", "muted")
+        self.cancel = Button(theme, "chip")
+        self.failure = FailurePanel(theme)
+        self.facts = FactTable(theme)
+        self.approve = Button(theme, "primary")
+        self.use = Button(theme, "primary")
+        self.close_button = Button(theme, "plain")
+        self._lay_out()
+        self.cancel.clicked.connect(library.cancel_import)
+        self.close_button.clicked.connect(library.dismiss_import)
+        self.approve.clicked.connect(lambda: self._tell(self.approval_wanted))
+        self.use.clicked.connect(lambda: self._tell(self.use_wanted))
+        library.import_changed.connect(self._update)
+        library.overview_changed.connect(self._update)
+        self._update()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.LanguageChange:
+            self._update()
+
+    def _lay_out(self) -> None:
+        foot = QHBoxLayout()
+        foot.addWidget(self.left, 1)
+        foot.addWidget(self.cancel)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(self.theme.px(8))
+        for button in (self.approve, self.use, self.close_button):
+            buttons.addWidget(button)
+        buttons.addStretch(1)
+        self.body.addWidget(self.title)
+        self.body.addWidget(ChipRow(self.theme, self.chips.values()))
+        self.body.addWidget(self.bar)
+        self.body.addLayout(foot)
+        self.body.addWidget(self.failure)
+        self.body.addWidget(self.facts)
+        self.body.addLayout(buttons)
+
+    def _update(self) -> None:
+        progress = self._library.progress
+        self.setVisible(progress is not None)
+        if progress is None:
+            return
+        entry = self._brought()
+        self._show_title(progress)
+        self._show_chips(progress, entry)
+        self.bar.setVisible(progress.running)
+        self.cancel.setVisible(progress.running)
+        self.left.setVisible(progress.running)
+        if progress.running:
+            first, last = _SHARES[progress.stage]
+            self.bar.setValue(first + int((last - first) * progress.fraction))
+            self.left.setText(self._time_left(progress))
+            self.cancel.setText(self.tr("Cancelling…") if progress.cancelling else self.tr("Cancel"))
+            self.cancel.setEnabled(not progress.cancelling)
+        if progress.error is not None:
+            self.failure.show_failure(texts.import_problem(progress), "")
+        else:
+            self.failure.hide()
+        self._show_facts(progress)
+        approved = entry is not None and entry.standing.state == "approved"
+        self.approve.setText(self.tr("Approve…"))
+        self.approve.setVisible(entry is not None and not approved)
+        self.use.setText(self.tr("Use it now"))
+        self.use.setVisible(entry is not None and approved and not entry.in_use)
+        self.close_button.setText(self.tr("Close"))
+        self.close_button.setVisible(not progress.running)
+
+    def _show_title(self, progress: ImportProgress) -> None:
+        name = progress.file.name
+        if progress.header is not None:
+            name = f"{name} · {texts.size(progress.header.file_bytes)}"
+        if progress.running:
+            title = self.tr("Importing {file}")
+        elif progress.error is not None:
+            title = self.tr("Not imported: {file}")
+        else:
+            title = self.tr("Imported: {file}")
+        self.title.setText(title.format(file=name))
+
+    def _show_chips(self, progress: ImportProgress, entry: Entry | None) -> None:
+        found: dict[str, tuple[str, Tone]] = {
+            "header": self._header_chip(progress),
+            "memory": self._memory_chip(progress),
+            "copy": self._copy_chip(progress),
+            "papers": self._papers_chip(progress),
+            "probe": self._probe_chip(progress),
+            "approval": self._approval_chip(progress, entry),
+        }
+        for name, (text, tone) in found.items():
+            refused = progress.error is not None and progress.stage == name
+            chip = self.chips[name]
+            chip.show_fact(f"✗ {text}" if refused else text, "bad" if refused else tone)
+            chip.setAccessibleName(text)
+
+    def _header_chip(self, progress: ImportProgress) -> tuple[str, Tone]:
+        if progress.header is None:
+            return self._under_way(progress, "header", self.tr("Header"))
+        return self.tr("✓ Header: {architecture}").format(architecture=progress.header.architecture), "good"
+
+    def _memory_chip(self, progress: ImportProgress) -> tuple[str, Tone]:
+        memory = progress.memory
+        if memory is None:
+            return self._under_way(progress, "memory", self.tr("Memory"))
+        usual = [fit for fit in memory.fits if fit.context_length <= _USUAL_CONTEXT] or list(memory.fits[:1])
+        needed, free = f"{usual[-1].needed_bytes / 1e9:.1f}", f"{memory.free_bytes / 1e9:.1f}"
+        if usual[-1].fits:
+            return self.tr("✓ Fits: {needed} of {free} GB free").format(needed=needed, free=free), "good"
+        return self.tr("! Needs {needed} GB, {free} GB are free").format(needed=needed, free=free), "check"
+
+    def _copy_chip(self, progress: ImportProgress) -> tuple[str, Tone]:
+        if progress.passed("copy"):
+            return self.tr("✓ Copied, SHA-256"), "good"
+        if progress.copying is None:
+            return self._under_way(progress, "copy", self.tr("Copy, SHA-256"))
+        done, total = texts.size(progress.copying.done_bytes), texts.size(progress.copying.total_bytes)
+        return self.tr("● Copying {done} of {total}").format(done=done, total=total), "check"
+
+    def _papers_chip(self, progress: ImportProgress) -> tuple[str, Tone]:
+        if progress.papers is None:
+            return self._under_way(progress, "papers", self.tr("Manifest, signature"))
+        signature = progress.papers.signature
+        if progress.papers.manifest is None:
+            return self.tr("! No manifest"), "check"
+        match signature.state:
+            case "valid":
+                return self.tr("✓ Signed by {signer}").format(signer=signature.signer), "good"
+            case "unknown_key":
+                return self.tr("! Signed with an unknown key"), "check"
+        return self.tr("! Not signed"), "check"
+
+    def _probe_chip(self, progress: ImportProgress) -> tuple[str, Tone]:
+        if progress.passed("probe"):
+            return self.tr("✓ Trial passed"), "good"
+        if progress.probing is None:
+            return self._under_way(progress, "probe", self.tr("Trial"))
+        probing = progress.probing
+        return self.tr("● Trial, step {done} of {steps}").format(done=probing.done, steps=probing.steps), "check"
+
+    def _approval_chip(self, progress: ImportProgress, entry: Entry | None) -> tuple[str, Tone]:
+        if entry is not None and entry.standing.state == "approved":
+            return self.tr("✓ Approved"), "good"
+        if progress.model is not None:
+            return self.tr("● Waits for approval"), "check"
+        return self.tr("Approval"), "plain"
+
+    def _under_way(self, progress: ImportProgress, stage: Stage, name: str) -> tuple[str, Tone]:
+        if progress.stage == stage and progress.running:
+            return f"● {name}", "check"
+        return name, "plain"
+
+    def _show_facts(self, progress: ImportProgress) -> None:
+        found = [] if progress.header is None else facts.of_header(progress.header)
+        if progress.memory is not None:
+            found.append(facts.of_memory(progress.memory.fits, progress.memory.free_bytes))
+        if progress.papers is not None:
+            found += facts.of_papers(progress.papers.manifest, progress.papers.signature)
+        self.facts.show_facts(found)
+
+    def _time_left(self, progress: ImportProgress) -> str:
+        if progress.seconds_left is None:
+            return ""
+        seconds = max(1, round(progress.seconds_left))
+        if seconds < 90:
+            return self.tr("about {seconds} s left").format(seconds=seconds)
+        return self.tr("about {minutes} min left").format(minutes=round(seconds / 60))
+
+    def _brought(self) -> Entry | None:
+        """The model that came in, as the library has it."""
+        progress, overview = self._library.progress, self._library.overview
+        if progress is None or progress.model is None or overview is None:
+            return None
+        return overview.of(progress.model.sha256)
+
+    def _tell(self, signal: SignalInstance) -> None:
+        if (entry := self._brought()) is not None:
+            signal.emit(entry.sha256)

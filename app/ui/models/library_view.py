@@ -1,0 +1,177 @@
+"""The models of this PC in a table, what is being asked about them above it, and the facts of one of them below."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from app.ui.controls import FailurePanel
+from app.ui.models import facts, texts
+from app.ui.models.deed_form import Decision, DeedForm
+from app.ui.models.facts import FactTable
+from app.ui.models.import_panel import ImportPanel
+from app.ui.models.sign_in_form import SignInForm
+from app.ui.models.table import ModelTable
+from app.ui.panels import Card
+from app.ui.theme import Theme
+
+if TYPE_CHECKING:
+    from app.core.errors import UserFacingError
+    from app.core.models.overview import Entry, Overview
+    from app.services.administrator import AdministratorService
+    from app.services.library import Deed, LibraryService
+
+
+class LibraryView(QWidget):
+    """Who is not signed in sees the models that may be used, and how many others there are."""
+
+    def __init__(self, library: LibraryService, administrator: AdministratorService, theme: Theme) -> None:
+        super().__init__()
+        self._library, self._administrator = library, administrator
+        self._pending: tuple[Decision, str] | None = None
+        self._failed_deed: tuple[Deed, UserFacingError | OSError] | None = None
+        self.failure = FailurePanel(theme)
+        self.failure.hide()
+        self.sign_in = SignInForm(administrator, theme)
+        self.deed = DeedForm(library, administrator, theme)
+        self.importing = ImportPanel(library, theme)
+        self.hint = Card(theme)
+        self._hint_title, self._hint_text = QLabel(), QLabel()
+        self.table = ModelTable(theme, library.speed)
+        self.hidden = QLabel()
+        self.details = Card(theme)
+        self._details_title = QLabel()
+        self.facts = FactTable(theme)
+        self._lay_out(theme)
+        for form in (self.sign_in, self.deed, self.details):
+            form.hide()
+        self._connect()
+        self.retranslate()
+
+    def decide(self, decision: Decision, entry: Entry) -> None:
+        """Ask what there is to ask before a model is approved, withdrawn or removed."""
+        self.show_failure("")
+        if not self._administrator.pin_is_set:
+            self._pending = (decision, entry.sha256)
+            self.sign_in.ask()
+        else:
+            self.sign_in.hide()
+            self.deed.ask(decision, entry)
+
+    def show_failure(self, sentence: str) -> None:
+        """Empty hides it."""
+        self._failed_deed = None
+        if sentence:
+            self.failure.show_failure(sentence, "")
+        else:
+            self.failure.hide()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.LanguageChange:
+            self.retranslate()
+
+    def retranslate(self) -> None:
+        self._hint_title.setText(self.tr("Bring in a model"))
+        self._hint_text.setText(
+            self.tr(
+                "Drop a GGUF file from a stick or a share here, or choose it with “Import a file…”. It is checked, "
+                "copied and tried before anyone can use it, and then waits for an administrator's approval.\n"
+                "Signed files only, unless the policy says otherwise: trust the maker's key first under "
+                "“Policy and keys”."
+            )
+        )
+        self._show_failed_deed()
+        self._show()
+
+    def _lay_out(self, theme: Theme) -> None:
+        for label, role in (
+            (self._hint_title, "title"),
+            (self._hint_text, "muted"),
+            (self.hidden, "muted"),
+            (self._details_title, "title"),
+        ):
+            label.setProperty("role", role)
+            label.setTextFormat(Qt.TextFormat.PlainText)
+            label.setWordWrap(True)
+        self.hint.body.addWidget(self._hint_title)
+        self.hint.body.addWidget(self._hint_text)
+        self.details.body.addWidget(self._details_title)
+        self.details.body.addWidget(self.facts)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(theme.px(14))
+        for part in (self.failure, self.sign_in, self.deed, self.importing, self.hint, self.table, self.hidden):
+            layout.addWidget(part)
+        layout.addWidget(self.details)
+        layout.addStretch(1)
+
+    def _connect(self) -> None:
+        self._library.overview_changed.connect(self._show)
+        self._library.failed.connect(self._deed_failed)
+        self._library.import_changed.connect(self._show)
+        self._administrator.changed.connect(self._show)
+        self.table.chosen.connect(self._show_details)
+        self.sign_in.ended.connect(self._signed_in)
+        self.importing.approval_wanted.connect(self._approve)
+        self.importing.use_wanted.connect(self._library.use)
+
+    def _show(self) -> None:
+        overview = self._library.overview
+        if overview is None:
+            return
+        entries = self._visible(overview)
+        self.table.show_entries(entries)
+        others = len(overview.entries) - len(entries)
+        self.hidden.setVisible(others > 0)
+        if others == 1:
+            self.hidden.setText(self.tr("1 more model is not approved. An administrator sees it after signing in."))
+        else:
+            self.hidden.setText(
+                self.tr("{count} more models are not approved. An administrator sees them after signing in.").format(
+                    count=others
+                )
+            )
+        self.hint.setVisible(len(overview.entries) == 1 and self._library.progress is None)
+        self._show_details(self.table.current())
+
+    def _visible(self, overview: Overview) -> list[Entry]:
+        signed_in = self._administrator.signed_in
+        return [entry for entry in overview.entries if signed_in or entry.usable or entry.in_use]
+
+    def _show_details(self, entry: Entry | None) -> None:
+        self.details.setVisible(entry is not None)
+        if entry is not None:
+            self._details_title.setText(entry.name)
+            self.facts.show_facts(facts.of_entry(entry))
+
+    def _approve(self, sha256: str) -> None:
+        overview = self._library.overview
+        entry = overview.of(sha256) if overview is not None else None
+        if entry is not None:
+            self.decide("approve", entry)
+
+    def _signed_in(self) -> None:
+        pending, self._pending = self._pending, None
+        overview = self._library.overview
+        if pending is not None and self._administrator.signed_in and overview is not None:
+            entry = overview.of(pending[1])
+            if entry is not None:
+                self.deed.ask(pending[0], entry)
+
+    def _deed_failed(self, deed: Deed, error: UserFacingError | OSError) -> None:
+        if deed.name in ("show", "use", "roll_back"):
+            self._failed_deed = (deed, error)
+            self._show_failed_deed()
+
+    def _show_failed_deed(self) -> None:
+        if self._failed_deed is None:
+            return
+        deed, error = self._failed_deed
+        if deed.name == "show":
+            sentence = texts.with_details(self.tr("The models cannot be shown."), error)
+        else:
+            sentence = texts.problem(error)
+        self.failure.show_failure(sentence, "")
