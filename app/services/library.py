@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 DeedName = Literal["show", "approve", "withdraw", "remove", "use", "roll_back", "policy", "trust", "distrust", "export"]
 
 _GOODBYE_SECONDS = 5.0
+_TELL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -189,8 +190,11 @@ class LibraryService(QObject):
             self._import = importing = self._administration().bring_in(file, manifest)
             if self._unwanted(number):
                 importing.cancel()  # Asked for before there was anything to cancel.
+            told = 0.0
             for step in importing.steps():
-                self._step.emit(number, step)
+                if _worth_telling(step) or self._now() - told >= _TELL_SECONDS:
+                    told = self._now()
+                    self._step.emit(number, step)
         except (UserFacingError, OSError) as error:
             self._step.emit(number, error)
         except BaseException as error:
@@ -255,3 +259,10 @@ class LibraryService(QObject):
     def _set_progress(self, progress: ImportProgress | None) -> None:
         self._progress = progress
         self.import_changed.emit(progress)
+
+
+def _worth_telling(step: Step) -> bool:
+    """A copy has hundreds of steps a second; a person reads a few, and the end of it."""
+    from app.core.models.importing import Copying
+
+    return not isinstance(step, Copying) or step.done_bytes >= step.total_bytes

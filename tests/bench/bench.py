@@ -1,7 +1,7 @@
 """`make bench`: figures as ratios of interleaved pairs, with their spread, since machines drift more than they differ.
 
 usage: bench.py [--model FILE.gguf] [--pairs N] [--prompt TOKENS] [--decode TOKENS]
-                [--only speed|turns|window|convert|eval|train|plan] [--shapes 0.5b,1.8b,7b] [--llama-cpp SOURCE]
+                [--only speed|turns|window|frames|convert|eval|train|plan] [--shapes 0.5b,1.8b,7b] [--llama-cpp SOURCE]
                 [--json FILE]
 
 Without --model a 7B-shaped file of two layers with random weights is written first (1 GB). Speed and memory do not
@@ -46,8 +46,10 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--prompt", type=int, default=512)
     parser.add_argument("--decode", type=int, default=24)
-    parser.add_argument("--only", choices=("speed", "turns", "window", "convert", "eval", "train", "plan"))
+    parser.add_argument("--only", choices=("speed", "turns", "window", "frames", "convert", "eval", "train", "plan"))
     parser.add_argument("--shapes", default="1.8b")
+    parser.add_argument("--layers", type=int, default=28, help="of the file that --only frames imports; 28 are 4.6 GB")
+    parser.add_argument("--rate", type=int, default=100, help="megabytes a second of its source")
     parser.add_argument("--llama-cpp", type=Path)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -68,6 +70,8 @@ def main() -> None:
                     bench_turns(engine, options.pairs)
         if options.only in (None, "window"):
             bench_window(options.pairs)
+        if options.only in (None, "frames"):
+            bench_frames(Path(folder), options.layers, options.rate)
         if options.only in (None, "convert"):
             bench_convert(Path(folder), options.shapes.split(","), max(1, options.pairs // 2), options.llama_cpp)
         if options.only in (None, "eval"):
@@ -201,6 +205,23 @@ def window_seconds(kind: str) -> float:
     start = time.perf_counter()
     subprocess.run([sys.executable, str(FOLDER / "window.py"), kind], check=True, capture_output=True)
     return time.perf_counter() - start
+
+
+# --- the window while a model comes in --------------------------------------------------------------------------------
+
+
+def bench_frames(folder: Path, layers: int, rate: int) -> None:
+    """Milliseconds from frame to frame while a file of the 7B shape is imported from a source of `rate` MB a second."""
+    model = folder / f"{layers}-layers.gguf"
+    subprocess.run([sys.executable, str(FOLDER / "random_model.py"), str(model), str(layers)], check=True)
+    command = [sys.executable, str(FOLDER / "frames.py"), str(model), str(rate)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    print(f"importing {model.stat().st_size / 1e9:.2f} GB at {rate} MB/s, milliseconds a frame   target <= 50")
+    for stage, figures in json.loads(done.stdout.splitlines()[-1]).items():
+        print(
+            f"  {stage:8} median {figures['median']:.0f}, 99 % {figures['p99']:.0f}, longest {figures['longest']:.0f}; "
+            f"{figures['over_50']} of {figures['frames']} over 50"
+        )
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:

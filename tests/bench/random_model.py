@@ -13,6 +13,10 @@ import gguf
 import numpy as np
 from gguf import GGMLQuantizationType as QuantType
 
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
 EMBEDDING, FEED_FORWARD, HEADS, KV_HEADS, HEAD_DIM, VOCAB = 3584, 18944, 28, 4, 128, 152064
 
 
@@ -69,6 +73,7 @@ def main() -> None:
     writer.add_eos_token_id(VOCAB - 1)
     writer.add_bos_token_id(VOCAB - 3)
     writer.add_add_bos_token(False)
+    writer.add_chat_template(CHATML)
 
     def matrix(name: str, rows: int, columns: int, six_bit: bool = False) -> None:
         make, kind = (q6_k, QuantType.Q6_K) if six_bit else (q4_k, QuantType.Q4_K)

@@ -111,7 +111,7 @@ class LibraryView(QWidget):
     def _connect(self) -> None:
         self._library.overview_changed.connect(self._show)
         self._library.failed.connect(self._deed_failed)
-        self._library.import_changed.connect(self._show)
+        self._library.import_changed.connect(self._show_hint)
         self._administrator.changed.connect(self._show)
         self.table.chosen.connect(self._show_details)
         self.sign_in.ended.connect(self._signed_in)
@@ -134,8 +134,14 @@ class LibraryView(QWidget):
                     count=others
                 )
             )
-        self.hint.setVisible(len(overview.entries) == 1 and self._library.progress is None)
+        self._show_hint()
         self._show_details(self.table.current())
+
+    def _show_hint(self) -> None:
+        # Of the library as it was read last: an import tells its progress many times a second.
+        overview = self._library.overview
+        empty = overview is not None and len(overview.entries) == 1
+        self.hint.setVisible(empty and self._library.progress is None)
 
     def _visible(self, overview: Overview) -> list[Entry]:
         signed_in = self._administrator.signed_in

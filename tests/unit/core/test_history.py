@@ -92,3 +92,15 @@ def test_a_history_that_cannot_be_opened_says_so(tmp_path: Path, damage: str) ->
     path.mkdir() if damage == "folder" else path.write_bytes(b"no database " * 1000)
     with pytest.raises(HistoryError, match="cannot be opened"):
         HistoryStore(path)
+
+
+def test_the_speed_of_a_model_is_the_median_of_its_latest_answers(home: Paths) -> None:
+    store = HistoryStore(home.history)
+    question = store.add_question(None, "What is shock?")
+    for speed in (100.0, 3.0, 4.0, 5.0):
+        answer = store.begin_answer(question.conversation_id, ModelIdentity("one", "1" * 64))
+        store.end_answer(answer.id, "complete", completion_tokens=10, tokens_per_second=speed)
+    stopped = store.begin_answer(question.conversation_id, ModelIdentity("two", "2" * 64))
+    store.end_answer(stopped.id, "stopped")
+    assert store.speeds(answers=3) == {"1" * 64: 4.0}
+    store.close()
