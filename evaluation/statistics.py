@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, fsum, isfinite, sqrt
+from statistics import NormalDist
 
 _Z_95 = 1.959963984540054
 """The 0.975 quantile of the standard normal distribution."""
@@ -98,9 +99,12 @@ def mcnemar(only_a: int, only_b: int) -> float:
         raise ValueError(f"{only_a} and {only_b} discordant items")
     if only_a + only_b == 0:
         return 1.0
-    from scipy.stats import binomtest
-
-    return float(binomtest(only_a, only_a + only_b, 0.5).pvalue)
+    n = only_a + only_b
+    ways = tail = 1  # of choosing 0, and then more, of n items
+    for k in range(min(only_a, only_b)):
+        ways = ways * (n - k) // (k + 1)
+        tail += ways
+    return min(1.0, 2 * tail / (1 << n))
 
 
 def paired_bootstrap(differences: Sequence[float], seed: int, rounds: int = _ROUNDS) -> Interval | None:
@@ -116,19 +120,16 @@ def paired_bootstrap(differences: Sequence[float], seed: int, rounds: int = _ROU
     if len(set(differences)) == 1:
         return Interval(differences[0], differences[0])
     import numpy
-    from scipy.stats import bootstrap
 
     values = numpy.asarray(differences, dtype=float)
-    result = bootstrap(
-        (values,),
-        numpy.mean,
-        n_resamples=rounds,
-        batch=max(1, 1_000_000 // len(values)),  # bounds the memory, whatever the number of items
-        vectorized=True,
-        method="percentile",
-        rng=numpy.random.default_rng(seed),
-    )
-    return Interval(float(result.confidence_interval.low), float(result.confidence_interval.high))
+    source = numpy.random.default_rng(seed)
+    at_once = max(1, 1_000_000 // len(values))  # bounds the memory, whatever the number of items
+    means = [
+        values[source.integers(0, len(values), (min(at_once, rounds - done), len(values)))].mean(axis=1)
+        for done in range(0, rounds, at_once)
+    ]
+    low, high = numpy.percentile(numpy.concatenate(means), (2.5, 97.5))
+    return Interval(float(low), float(high))
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
@@ -157,16 +158,11 @@ def detectable_difference(n: int, discordance: float, power: float = 0.8) -> flo
         raise ValueError(f"{n} items, discordance {discordance}, power {power}")
     if discordance == 0:
         return None
-    from scipy.optimize import brentq
-    from scipy.stats import norm
-
-    z_power = float(norm.ppf(power))
-
-    def excess(difference: float) -> float:
-        needed = _Z_95 * sqrt(discordance) + z_power * sqrt(discordance - difference**2)
-        return difference * sqrt(n) - needed
-
+    z_power = NormalDist().inv_cdf(power)
     # No more than all discordant items can speak for the same run.
-    if excess(discordance) < 0:
+    needed = _Z_95 * sqrt(discordance) + z_power * sqrt(discordance - discordance**2)
+    if discordance * sqrt(n) < needed:
         return None
-    return float(brentq(excess, 0.0, discordance))
+    # d sqrt(n) = z_95 sqrt(discordance) + z_power sqrt(discordance - d^2), squared: the root with the sign of z_power.
+    root = sqrt(max(0.0, n + z_power**2 - _Z_95**2))
+    return sqrt(discordance) * (sqrt(n) * _Z_95 + z_power * root) / (n + z_power**2)
