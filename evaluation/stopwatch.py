@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
+from typing import Protocol
 
 from app.core.engine.hardware import physical_cores, processor_name
-from app.core.engine.protocol import Conversation, Done, ModelInfo
+from app.core.engine.protocol import Conversation, Done, Encoded, Hello, ModelInfo, Piece, Reading, Report
 from app.core.engine.tool_client import ToolClient
 from app.core.errors import InputError
 from app.core.models.gguf_header import read_header
-from evaluation.measured_model import Progress, measured, sha256s
+from evaluation.measured_model import MeasuredModel, Progress, measured, sha256s
 from evaluation.speed import SpeedAt, SpeedMachine, SpeedReport, Spread
 
 NEW_TOKENS = 64
@@ -44,6 +45,18 @@ _FIRST = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _FILLERS = (" a", "a", ".", " 1", "\n", " the")
 
 
+class Timed(Protocol):
+    """An engine that has loaded the model: a `ToolClient`, or one that questions interrupt."""
+
+    def generate(
+        self, *, prompt: str | None = None, max_tokens: int = 512, ignore_end: bool = False
+    ) -> Iterator[Reading | Piece | Done]: ...
+
+    def encode(self, conversations: Sequence[Conversation]) -> tuple[Encoded, ...]: ...
+
+    def status(self) -> Report: ...
+
+
 def measure(path: Path, contexts: Sequence[int], threads: int | None, repeats: int, progress: Progress) -> SpeedReport:
     """Read prompts of the given lengths and answer each with NEW_TOKENS tokens, again and again.
 
@@ -61,17 +74,33 @@ def measure(path: Path, contexts: Sequence[int], threads: int | None, repeats: i
         hello = engine.start()
         info = engine.load(path, context_length=max(contexts) + NEW_TOKENS, threads=threads)
         with progress("measuring", len(contexts) * repeats, "answer") as advance:
-            _answer(engine, _prompt(engine, min(contexts), 0), _WARM_UP_TOKENS)
-            lengths = tuple(_measured(engine, length, repeats, advance) for length in contexts)
-        return SpeedReport(
-            model=measured(path, digests, info),
-            machine=_machine(info, hello.llama_cpp_commit, hello.llama_cpp_python),
-            resident_bytes=engine.status().resident_bytes,
-            contexts=lengths,
-        )
+            return report(engine, hello, info, measured(path, digests, info), contexts, repeats, advance)
 
 
-def _measured(engine: ToolClient, length: int, repeats: int, advance: Callable[[int], None]) -> SpeedAt:
+def report(
+    engine: Timed,
+    hello: Hello,
+    info: ModelInfo,
+    model: MeasuredModel,
+    contexts: Sequence[int],
+    repeats: int,
+    advance: Callable[[int], None],
+) -> SpeedReport:
+    """The same with a model that `engine` has loaded, with room for the longest prompt and its answer.
+
+    `advance` is told of each repeat.
+    """
+    _answer(engine, _prompt(engine, min(contexts), 0), _WARM_UP_TOKENS)
+    lengths = tuple(_measured(engine, length, repeats, advance) for length in contexts)
+    return SpeedReport(
+        model=model,
+        machine=_machine(info, hello.llama_cpp_commit, hello.llama_cpp_python),
+        resident_bytes=engine.status().resident_bytes,
+        contexts=lengths,
+    )
+
+
+def _measured(engine: Timed, length: int, repeats: int, advance: Callable[[int], None]) -> SpeedAt:
     answers: list[Done] = []
     started = time.monotonic()
     for number in range(1, repeats + 1):
@@ -93,7 +122,7 @@ def _measured(engine: ToolClient, length: int, repeats: int, advance: Callable[[
     )
 
 
-def _answer(engine: ToolClient, prompt: str, tokens: int) -> Done:
+def _answer(engine: Timed, prompt: str, tokens: int) -> Done:
     *_, done = engine.generate(prompt=prompt, max_tokens=tokens, ignore_end=True)
     assert isinstance(done, Done)
     return done
@@ -109,7 +138,7 @@ def _spread(values: Sequence[float]) -> Spread:
     return Spread(median=median(values), low=min(values), high=max(values), repeats=len(values))
 
 
-def _prompt(engine: ToolClient, length: int, number: int) -> str:
+def _prompt(engine: Timed, length: int, number: int) -> str:
     """A text of exactly `length` tokens, or of as few less as the tokenizer allows; another one for each number."""
 
     def tokens(text: str) -> int:

@@ -7,28 +7,22 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from math import isinf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from app import __version__
 from app.core.errors import InputError, UserFacingError
-from app.core.files import sha256_file, write_atomically
+from app.core.files import sha256_file
 from evaluation.commands.common import progress, show
 from evaluation.output import printable
 from evaluation.runs.request import Prepared, Request, prepare
-from evaluation.runs.store import ITEMS, RESULT, check_folder, read_run
+from evaluation.runs.store import check_folder
 
 if TYPE_CHECKING:
     from evaluation.runs.backend import Backend
     from evaluation.runs.engine_backend import EngineBackend
-    from evaluation.runs.records import Record, RunIdentity
-
-_CLOSE = 0.3
-"""Nats. What rounding makes of questions asked together was up to 0.07 in a small Q8_0 file."""
-_CHECKED = 4  # questions
+    from evaluation.runs.records import Record
 
 
 def run_benchmark(options: argparse.Namespace) -> None:
@@ -95,8 +89,11 @@ def _backend(options: argparse.Namespace, prepared: Prepared) -> Iterator[tuple[
                 server.check_scoring()
             yield server, {}
         return
+    from evaluation.runs.scored import settle_batching
+
     with _engine(options, prepared) as backend:
-        backend.together = _together(options.out, options.resume, backend, prepared)
+        if told := settle_batching(options.out, options.resume, backend, prepared):
+            print(told, file=sys.stderr)
         yield backend, {"batched": backend.together, "context_length": backend.context_length}
 
 
@@ -131,42 +128,18 @@ def _engine(options: argparse.Namespace, prepared: Prepared) -> Iterator[EngineB
         )
 
 
-def _together(folder: Path, resume: bool, backend: EngineBackend, prepared: Prepared) -> bool:
-    """Whether asking questions together leaves their probabilities as they are; a resumed run stays as it began."""
-    from evaluation.labels import letters
-    from evaluation.runs.backend import Question
-
-    if resume and (folder / ITEMS).exists() and (earlier := read_run(folder)).records:
-        return earlier.identity.settings.batched
-    items = prepared.items[:_CHECKED]
-    prompts = [prepared.wording.prompt(item) for item in items]
-    backend.share(prompts)
-    questions = [Question(prompt, letters(len(item.options))) for prompt, item in zip(prompts, items, strict=True)]
-    difference = backend.largest_difference(questions)
-    if difference <= _CLOSE:
-        return True
-    found = (
-        "cannot be asked together of this model"
-        if isinf(difference)
-        else f"asked together differ from those asked alone by up to {difference:.2g} nats on this machine"
-    )
-    print(f"Questions {found}, so each is asked by itself, which takes longer.", file=sys.stderr)
-    return False
-
-
 # --- asking -----------------------------------------------------------------------------------------------------------
 
 
 def _ask(prepared: Prepared, backend: Backend, options: argparse.Namespace) -> None:
-    from evaluation.runs.runner import run
+    from evaluation.runs.scored import ask, identity
     from evaluation.runs.store import start_run
-    from evaluation.runs.ways import way
 
-    identity = _identity(prepared, backend, options)
     out: Path = options.out
     done = 0
     total = len(prepared.items)
-    with start_run(out, identity, resume=options.resume) as file:
+    run = identity(options.task, options.lang, prepared, backend)
+    with start_run(out, run, resume=options.resume) as file:
         try:
             kept = {record.item.id for record in file.kept}
             with progress(f"{options.task} {options.lang}", total, done=len(kept)) as advance:
@@ -177,7 +150,7 @@ def _ask(prepared: Prepared, backend: Backend, options: argparse.Namespace) -> N
                     if record.item.id not in kept:
                         advance(1)
 
-                run(way(prepared.settings, prepared.wording), backend, prepared.items, file, on_record)
+                ask(prepared, backend, file, on_record)
         except (KeyboardInterrupt, UserFacingError):
             if done:
                 print(f"{done:,} questions are kept in {out}; add --resume to go on from there.", file=sys.stderr)
@@ -185,32 +158,13 @@ def _ask(prepared: Prepared, backend: Backend, options: argparse.Namespace) -> N
     _sum_up(out, options.json)
 
 
-def _identity(prepared: Prepared, backend: Backend, options: argparse.Namespace) -> RunIdentity:
-    from evaluation.runs.records import RunIdentity
-    from evaluation.runs.runner import data_sha256
-
-    return RunIdentity(
-        inro=__version__,
-        model=backend.model,
-        engine=backend.engine,
-        task=options.task,
-        language=options.lang,
-        items=len(prepared.items),
-        data_sha256=data_sha256(prepared.items),
-        settings=prepared.settings,
-    )
-
-
 def _sum_up(folder: Path, as_json: bool) -> None:
-    import msgspec
-
     from evaluation.output import Output
-    from evaluation.reporting.summary import summarise, summary_json, summary_text
+    from evaluation.reporting.summary import summary_json, summary_text
+    from evaluation.runs.scored import sum_up
 
-    summary = summarise(read_run(folder))
-    result = summary_json(summary)
-    write_atomically(folder / RESULT, msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
+    summary = sum_up(folder)
     text = (
         f"{summary_text(summary)}\n\nThe run: {folder}; `inro-eval report {folder} -o report.html` makes a page of it."
     )
-    show(Output(result, text), as_json)
+    show(Output(summary_json(summary), text), as_json)

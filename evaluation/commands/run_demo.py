@@ -14,8 +14,7 @@ from evaluation.commands.common import progress
 if TYPE_CHECKING:
     from app.core.engine.client import EngineClient
     from app.core.language import Language
-    from evaluation.demo.results import Result, ResultFile
-    from evaluation.demo.score_card import ScoreCard
+    from evaluation.demo.score_card import ScoreCard, ScoredModel, ScoringEngine
     from evaluation.demo.task import Task
 
 
@@ -49,40 +48,25 @@ def _task(name: str, corpus: Path | None) -> Task:
 
 def _score(task: Task, language: Language, options: argparse.Namespace) -> ScoreCard:
     from app.core.engine.client import EngineClient
-    from evaluation.demo.results import ResultFile, RunIdentity, refuse_earlier
+    from evaluation.demo.results import refuse_earlier
     from evaluation.demo.runner import results_path
-    from evaluation.demo.score_card import ScoredModel, ScoringEngine, card_path, score_card, write_card
+    from evaluation.demo.score_card import ScoredModel, ScoringEngine, card_path
+    from evaluation.demo.scored import result_file
 
     if not options.resume and not options.fresh:
         refuse_earlier(results_path(options.out), card_path(options.out))
     sha256 = _sha256(options.model)
     with EngineClient() as engine:
         hello = engine.start()
-        identity = RunIdentity(
-            model_sha256=sha256,
-            task=task.name,
-            language=language,
-            max_tokens=task.max_tokens,
-            llama_cpp_commit=hello.llama_cpp_commit,
-        )
-        file = ResultFile(results_path(options.out), identity)
+        file = result_file(task, language, sha256, hello.llama_cpp_commit, options.out)
         if not options.fresh:
             file.read()  # Refuse another run's folder before a large model is loaded.
         model = engine.load(options.model, threads=options.threads)
         if options.fresh:
             file.remove()
-        # A card of earlier answers must not stand beside those that come now.
-        card_path(options.out).unlink(missing_ok=True)
-        results = _ask_all(engine, task, language, file, options.out)
-    card = score_card(
-        task,
-        language,
-        ScoredModel(file=options.model.name, sha256=sha256, description=model.description),
-        ScoringEngine(llama_cpp_commit=hello.llama_cpp_commit, llama_cpp_python=hello.llama_cpp_python),
-        results,
-    )
-    write_card(card_path(options.out), card)
-    return card
+        scored = ScoredModel(file=options.model.name, sha256=sha256, description=model.description)
+        build = ScoringEngine(llama_cpp_commit=hello.llama_cpp_commit, llama_cpp_python=hello.llama_cpp_python)
+        return _ask_all(engine, task, language, scored, build, options.out)
 
 
 def _sha256(model: Path) -> str:
@@ -93,14 +77,14 @@ def _sha256(model: Path) -> str:
 
 
 def _ask_all(
-    engine: EngineClient, task: Task, language: Language, file: ResultFile, folder: Path
-) -> tuple[Result, ...]:
-    from evaluation.demo.runner import engine_ask, run
+    answers: EngineClient, task: Task, language: Language, model: ScoredModel, engine: ScoringEngine, folder: Path
+) -> ScoreCard:
+    from evaluation.demo.scored import ask_all
 
     total = len(task.items(language))
     try:
         with progress(f"{task.name} {language}", total) as advance:
-            return run(task, language, file, engine_ask(engine, task.max_tokens), lambda: advance(1))
+            return ask_all(task, language, answers, model, engine, folder, lambda _: advance(1))
     except (KeyboardInterrupt, UserFacingError):
         print(f"The answers so far are kept in {folder}; add --resume to go on from there.", file=sys.stderr)
         raise

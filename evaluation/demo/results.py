@@ -60,6 +60,16 @@ def refuse_earlier(*paths: Path) -> None:
             )
 
 
+def read_results(path: Path) -> tuple[RunIdentity, tuple[Result, ...]]:
+    """What a run left at `path`, whichever it was. Raises InputError for a file that inro-eval did not write."""
+    first, *lines = path.read_bytes().split(b"\n")
+    try:
+        identity = msgspec.json.decode(first, type=RunIdentity)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path} was not written by inro-eval.") from error
+    return identity, tuple(_decode_all(lines))
+
+
 class ResultFile:
     """The file at `path`, for the run that `identity` describes."""
 

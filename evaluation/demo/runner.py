@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
-from app.core.engine.client import EngineClient, EngineError
-from app.core.engine.protocol import Done, Piece, Sampling, Turn
+from app.core.engine.client import EngineError
+from app.core.engine.protocol import Done, Piece, Reading, Sampling, Turn
 from app.core.language import Language
 from evaluation.demo.results import Result, ResultFile
 from evaluation.demo.task import Exercise, Task
@@ -27,7 +27,15 @@ Ask = Callable[[str], Reply]
 """From a question to the model's reply."""
 
 
-def engine_ask(engine: EngineClient, max_tokens: int) -> Ask:
+class Answers(Protocol):
+    """An engine that has loaded the model: an `EngineClient`, or one that questions interrupt."""
+
+    def generate(
+        self, messages: Sequence[Turn] = (), *, sampling: Sampling = ..., max_tokens: int = 512
+    ) -> Iterator[Reading | Piece | Done]: ...
+
+
+def engine_ask(engine: Answers, max_tokens: int) -> Ask:
     """Ask the model that `engine` has loaded: greedily, each question as a conversation of its own.
 
     The worker renders the question with the model file's own template, as it does for the window. A question that is
@@ -45,7 +53,7 @@ def engine_ask(engine: EngineClient, max_tokens: int) -> Ask:
     return ask
 
 
-def _collect(engine: EngineClient, question: str, max_tokens: int) -> Reply:
+def _collect(engine: Answers, question: str, max_tokens: int) -> Reply:
     pieces: list[str] = []
     for event in engine.generate((Turn("user", question),), sampling=GREEDY, max_tokens=max_tokens):
         if isinstance(event, Piece):
@@ -58,12 +66,12 @@ def _collect(engine: EngineClient, question: str, max_tokens: int) -> Reply:
 
 
 def run(
-    task: Task, language: Language, file: ResultFile, ask: Ask, on_item: Callable[[], None] = lambda: None
+    task: Task, language: Language, file: ResultFile, ask: Ask, on_result: Callable[[Result], None] = lambda _: None
 ) -> tuple[Result, ...]:
     """Ask every item that `file` holds no answer to, and return the results of all, in the task's order.
 
     An earlier answer is kept if its question is still word for word the same; it is judged again, so that all results
-    were judged by the same rules. `on_item` is called once per item, kept ones included. Raises InputError if `file`
+    were judged by the same rules. `on_result` is told of each, kept ones included. Raises InputError if `file`
     belongs to another run, and whatever `ask` raises; what was answered until then is in `file`.
     """
     items = task.items(language)
@@ -77,7 +85,7 @@ def run(
                 result = _judged(task, language, item, ask(item.question))
                 append(result)
             results.append(result)
-            on_item()
+            on_result(result)
     return tuple(results)
 
 

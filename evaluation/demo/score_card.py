@@ -73,11 +73,11 @@ def score_card(
         model=model,
         engine=engine,
         max_tokens=task.max_tokens,
-        splits=tuple(_split_score(split, results) for split in task.splits),
+        splits=tuple(split_score(split, results) for split in task.splits),
     )
 
 
-def _split_score(split: Split, results: Sequence[Result]) -> SplitScore:
+def split_score(split: Split, results: Sequence[Result]) -> SplitScore:
     own = [result for result in results if result.split == split.name]
     right = sum(result.right for result in own)
     interval = wilson(right, len(own))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from math import inf
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from app.core.engine.branches import Tree
 from app.core.engine.client import EngineError
@@ -19,7 +19,6 @@ from app.core.engine.protocol import (
     Sampling,
     TokenSequence,
 )
-from app.core.engine.tool_client import ToolClient
 from evaluation.runs.backend import AnswerScore, Decoding, Prompt, Question, Refused, Scored, Written
 from evaluation.runs.records import RunEngine, RunModel
 from evaluation.runs.surviving import Survivor, may_be_the_question
@@ -37,11 +36,33 @@ protocol, which may have 64 MiB."""
 T = TypeVar("T")
 
 
+class Asked(Protocol):
+    """What is asked of an engine that has loaded the model: of a `ToolClient`, or of one that questions interrupt."""
+
+    def encode(self, conversations: Sequence[Conversation]) -> tuple[Encoded, ...]: ...
+
+    def score(
+        self, sequences: Sequence[TokenSequence], prefix: Sequence[int] = (), *, together: bool = True
+    ) -> tuple[Continuation | None, ...]: ...
+
+    def complete(
+        self,
+        prompts: Sequence[Sequence[int]],
+        prefix: Sequence[int] = (),
+        *,
+        sampling: Sampling = ...,
+        samples: int = 1,
+        max_tokens: int = 512,
+        stop: Sequence[str] = (),
+        grammar: str | None = None,
+    ) -> tuple[Completion, ...]: ...
+
+
 class EngineBackend:
-    """Args: engine: a client that has loaded the model. together: whether questions may share a batch."""
+    """Args: together: whether questions may share a batch."""
 
     def __init__(
-        self, engine: ToolClient, info: ModelInfo, model: RunModel, build: RunEngine, *, together: bool = True
+        self, engine: Asked, info: ModelInfo, model: RunModel, build: RunEngine, *, together: bool = True
     ) -> None:
         self._engine, self.context_length = engine, info.context_length
         self.model, self.engine = model, build

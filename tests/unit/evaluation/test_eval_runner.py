@@ -66,7 +66,7 @@ def test_a_stopped_run_goes_on_where_it_was(task: DemoTask, file: ResultFile, an
         run(task, "en", file, first)
     assert len(file.read()) == answered
     steps: list[None] = []
-    results = run(task, "en", file, second, lambda: steps.append(None))
+    results = run(task, "en", file, second, lambda _: steps.append(None))
     assert first.asked + second.asked == [item.question for item in task.items("en")]
     assert file.read() == results
     assert len(steps) == len(results)  # The bar of a resumed run ends at the end.
