@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QSocketNotifier, QTimer
 from PySide6.QtWidgets import QApplication
 
+from app.core.engine.turns import Turns
 from app.core.errors import ExitCode
 from app.core.history.store import HistoryError, HistoryStore
 from app.core.language import Language
@@ -22,6 +23,7 @@ from app.core.paths import Paths, user_paths
 from app.core.processes import open_connections, resident_bytes
 from app.core.settings import read_settings, write_settings
 from app.services.administrator import AdministratorService
+from app.services.benchmark.service import BenchmarkService
 from app.services.chat import ChatService
 from app.services.inference import InferenceService
 from app.services.library import LibraryService
@@ -32,7 +34,7 @@ from app.ui.theme import Theme
 
 if TYPE_CHECKING:
     from app.core.asking import Options
-    from app.core.engine.client import EngineClient
+    from app.core.engine.patient import WindowEngine
     from app.core.models.administration import Administration
     from app.core.models.pin import PinGuard
     from app.core.models.selection import SelectedModel
@@ -67,11 +69,18 @@ class Application:
     """
 
     def __init__(self, qt: QApplication, paths: Paths, named: Path | None, options: Options | None = None) -> None:
-        self._client: EngineClient | None = None
+        self._client: WindowEngine | None = None
         self._client_lock = threading.Lock()
+        self._turns = Turns()
         self.store = HistoryStore(paths.history)
-        self.inference = InferenceService(self.engine, lambda: _select(named, paths), resident_bytes)
+        self.inference = InferenceService(
+            self.engine,
+            lambda: _select(named, paths),
+            resident_bytes,
+            threads=lambda: read_settings(paths.settings).threads,
+        )
         self.chat = ChatService(self.engine, self.store, lambda: self.inference.identity, options)
+        self.benchmark = BenchmarkService(self.engine, self._turns, self.inference, paths)
         translation = Translation(qt, SettingsPreferences(paths.settings))
         self._paths = paths
         self.library = LibraryService(self._administration, self.store.speeds)
@@ -87,19 +96,20 @@ class Application:
             FileDialogs(),
         )
 
-    def engine(self) -> EngineClient:
+    def engine(self) -> WindowEngine:
         """The client of the engine, made when a service first needs it."""
-        from app.core.engine.client import EngineClient
+        from app.core.engine.patient import WindowEngine
 
         with self._client_lock:
             if self._client is None:
-                self._client = EngineClient()
+                self._client = WindowEngine(self._turns)
             return self._client
 
     def close(self) -> None:
-        """Stop in an order that loses nothing: an import, the answer, then the engine, then the history."""
+        """Stop in an order that loses nothing: an import, a run, the answer, then the engine, then the history."""
         self.library.close()
         self.administrator.close()
+        self.benchmark.close()
         self.chat.close()
         self.inference.close()
         self.store.close()

@@ -25,6 +25,11 @@ class Paths:
         return self.data / "models"
 
     @property
+    def benchmarks(self) -> Path:
+        """A folder: results of this machine, by the sha256 of the model that they are of."""
+        return self.data / "benchmarks"
+
+    @property
     def trusted_keys(self) -> Path:
         return self.data / "trusted_keys"
 

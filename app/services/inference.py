@@ -48,6 +48,7 @@ class InferenceService(QObject):
         engine: makes the engine's client when it is first asked for, and gives the same to the chat service.
         select: finds the model; it hashes a file, so it runs in the thread too.
         memory_of: resident bytes of a process, 0 if it is gone.
+        threads: how many answer; None for the engine's own choice. Asked at every load.
     """
 
     state_changed = Signal(object)
@@ -58,12 +59,14 @@ class InferenceService(QObject):
         engine: Callable[[], EngineClient],
         select: Callable[[], SelectedModel],
         memory_of: Callable[[int], int],
+        threads: Callable[[], int | None] = lambda: None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._engine, self._select, self._memory_of = engine, select, memory_of
+        self._engine, self._select, self._memory_of, self._threads = engine, select, memory_of, threads
         self._state = EngineState("starting")
         self._identity = ModelIdentity("", None)
+        self._selected: SelectedModel | None = None
         self._thread: threading.Thread | None = None
         self._again = False
         self._arrived.connect(self._on_arrival)
@@ -77,6 +80,11 @@ class InferenceService(QObject):
     @property
     def identity(self) -> ModelIdentity:
         return self._identity
+
+    @property
+    def selected(self) -> SelectedModel | None:
+        """The model that is loaded or being loaded; None before it was found."""
+        return self._selected
 
     def start(self) -> None:
         """Load the selected model in the background; does nothing while that is under way."""
@@ -114,7 +122,7 @@ class InferenceService(QObject):
 
         state = EngineState("starting")
         try:
-            selected = self._select()
+            selected = self._selected = self._select()
             self._identity = ModelIdentity(selected.name, selected.sha256)
             manifest = selected.manifest
             state = EngineState(
@@ -128,6 +136,7 @@ class InferenceService(QObject):
             self._arrived.emit(state)
             model = self._engine().load(
                 selected.path,
+                threads=self._threads(),
                 on_progress=lambda fraction: self._arrived.emit(replace(state, load_fraction=fraction)),
             )
         except EngineError as error:

@@ -10,17 +10,18 @@ import pytest
 
 QT = ("PySide6", "shiboken6")
 TRAINING = ("torch", "transformers", "peft")
-TOOLS = ("trainer", "converter", "evaluation")
+MAKERS = ("trainer", "converter")
+TOOLS = (*MAKERS, "evaluation")
 ENGINE = ("llama_cpp",)
 
 FORBIDDEN = {
     "app.core": (*QT, *TRAINING, *TOOLS, *ENGINE, "gguf", "huggingface_hub"),
-    "app.services": ("PySide6.QtWidgets", *TRAINING, *TOOLS, *ENGINE),
+    "app.services": ("PySide6.QtWidgets", *TRAINING, *MAKERS, *ENGINE, "scipy"),
     "app.ui": (*TRAINING, *TOOLS, *ENGINE, "PySide6.QtNetwork"),
     "app.commands": (*QT, *TRAINING, *TOOLS, *ENGINE),
     "app.cli": (*QT, *TRAINING, *TOOLS, *ENGINE),
-    "app.__main__": (*TRAINING, *TOOLS, *ENGINE, "PySide6.QtNetwork"),
-    "evaluation": (*QT, *TRAINING, *ENGINE, "trainer", "gguf"),
+    "app.__main__": (*TRAINING, *TOOLS, *ENGINE, "PySide6.QtNetwork", "pyqtgraph", "yaml", "filelock"),
+    "evaluation": (*QT, *TRAINING, *ENGINE, "trainer", "gguf", "scipy"),
     "converter": (*QT, *ENGINE, "trainer"),
     "trainer": (*QT, *ENGINE),
 }

@@ -112,6 +112,11 @@ class EngineClient:
         """The worker's process id while it runs."""
         return self._process.pid if self._process and self._process.alive else None
 
+    @property
+    def wanted(self) -> Load | None:
+        """What a worker is told to load, now and after it had to be started anew; None before the first `load`."""
+        return self._wanted
+
     def start(self) -> Hello:
         """Start the worker unless it runs. Raises EngineError."""
         with self._operation():
