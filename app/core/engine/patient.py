@@ -202,7 +202,7 @@ class PatientEngine:
         if self._expected is None:
             self._expected = self._client.wanted
         if self._shared and self._client.wanted != self._expected:
-            raise OtherModel("Another model was chosen to answer questions.")
+            raise OtherModel("Another model was chosen to answer questions. Resume the run to go on with this one.")
 
     def _lower(self) -> None:
         """Below every program that a person waits for; a worker that was started anew is lowered again."""
