@@ -6,21 +6,27 @@ import datetime
 import sys
 from pathlib import Path
 
+from app.commands import expectation
 from app.commands.terminal import Counter, plain
 from app.core.command import print_json
+from app.core.engine.gauge import Gauge
 from app.core.errors import ExitCode
 from app.core.models.administration import Administration
 from app.core.models.examination import Examination, check_contents, examine, objections
+from app.core.models.importing import compare
 from app.core.paths import user_paths
 
 
 def inspect(file: Path, manifest: Path | None, *, as_json: bool) -> int:
-    """Show; judge nothing."""
-    facts = described(_examined(file, manifest), datetime.date.today())
+    """Show, with what to expect of it on this machine; judge nothing."""
+    examined = _examined(file, manifest)
+    facts, compared = described(examined, datetime.date.today()), compare(examined.header, Gauge())
     if as_json:
-        print_json(facts)
+        print_json({**facts, "machine": expectation.facts(compared)})
     else:
         _print(facts)
+        for sentence in expectation.sentences(compared):
+            print(f"{'on this machine':24} {plain(sentence)}")
     return ExitCode.DONE
 
 

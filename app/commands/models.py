@@ -6,8 +6,10 @@ import datetime
 import sys
 from pathlib import Path
 
+from app.commands.expectation import sentences
 from app.commands.terminal import plain
 from app.core.command import print_json
+from app.core.engine.gauge import Gauge
 from app.core.errors import ExitCode
 from app.core.models.administration import Administration
 from app.core.models.importing import (
@@ -59,10 +61,11 @@ def import_model(file: Path, manifest: Path | None, *, as_json: bool) -> int:
     paths = user_paths()
     administration = Administration(paths)
     model: InstalledModel | None = None
-    for step in administration.bring_in(file, manifest).steps():
+    told = sys.stderr is not None and sys.stderr.isatty()
+    for step in administration.bring_in(file, manifest, Gauge() if told else None).steps():
         if isinstance(step, Placed):
             model = step.model
-        elif sys.stderr is not None and sys.stderr.isatty():
+        elif told:
             _tell(step)
     assert model is not None
     standing = administration.standing().of(model.sha256, model.name)
@@ -79,14 +82,14 @@ def import_model(file: Path, manifest: Path | None, *, as_json: bool) -> int:
 
 
 def _tell(step: Step) -> None:
-    """One line a step, on stderr."""
+    """A line or a few for a step, on stderr."""
     match step:
         case HeaderRead(header=header):
             text = f"{header.architecture}, {header.parameters:,} parameters, {header.part_count} file(s)"
-        case MemoryCompared(free_bytes=free, fits=fits):
-            longest = max((fit.context_length for fit in fits if fit.fits), default=0)
-            fit = f"fits with a context of up to {longest:,} tokens" if longest else "does NOT fit into it"
-            text = f"{free / 1e9:.1f} GB of memory are free: the model {fit}"
+        case MemoryCompared():
+            for sentence in sentences(step):
+                print(plain(sentence), file=sys.stderr)
+            return
         case SpaceFound(needed_bytes=needed, free_bytes=free):
             text = f"{needed / 1e9:.2f} GB of {free / 1e9:.2f} GB free on the disk are needed"
         case Copying(done_bytes=done, total_bytes=total):

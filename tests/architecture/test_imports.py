@@ -26,7 +26,7 @@ FORBIDDEN = {
     "trainer": (*QT, *ENGINE),
 }
 # The worker's, with the engine inside; the converter's writer imports the last when it quantizes.
-NOT_IMPORTED = {"app.core.engine.llama", "app.core.engine.sequences", "app.core.engine.quantizer"}
+NOT_IMPORTED = {f"app.core.engine.{name}" for name in ("llama", "sequences", "backends", "quantizer")}
 
 PROGRAM = """
 import importlib, sys

@@ -52,6 +52,26 @@ def test_inspect_shows_the_header_and_who_vouches(model: Path) -> None:
     assert "F32 100%" in shown.stdout
 
 
+def test_inspect_tells_what_to_expect_on_this_machine(model: Path) -> None:
+    machine = run_json("inro", "models", "inspect", str(model))["machine"]
+    assert set(machine) == {
+        "free_memory_bytes",
+        "contexts",
+        "memory_bytes_per_second",
+        "tokens_per_second",
+        "gpus",
+        "gpu_layers",
+        "layers",
+    }
+    assert [context["context_length"] for context in machine["contexts"]] == [1024, 2048]
+    slow, fast = machine["tokens_per_second"]
+    assert 0 < slow < fast
+    assert machine["layers"] == 2
+    shown = inro("models", "inspect", str(model)).stdout
+    assert "the model fits with a context of up to 2,048 tokens" in shown
+    assert "tokens a second from the processor" in shown
+
+
 def test_nothing_from_a_file_reaches_the_terminal_as_a_command(tmp_path: Path) -> None:
     model = tiny_gguf(tmp_path / "x.gguf", name="evil\x1b[2J\u202ename")
     describe(model, intended_use="two\nlines\x1b]0;title\x07", licence="\x1b[1A")

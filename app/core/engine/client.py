@@ -34,6 +34,7 @@ from app.core.engine.protocol import (
     Loaded,
     Loading,
     Logits,
+    Measured,
     ModelInfo,
     Piece,
     ProtocolError,
@@ -65,7 +66,7 @@ _GOODBYE_SECONDS = 2.0
 _CANCEL_SECONDS = 3.0
 """A worker that has not ended a cancelled request by then is ended itself; half a second is usual at most."""
 
-_RESULTS = Loaded | Done | Unloaded | Report | Tokens | Conversations | Scores | Completions | Written
+_RESULTS = Loaded | Done | Unloaded | Report | Tokens | Conversations | Scores | Completions | Written | Measured
 
 _INPUT_CODES: frozenset[FailureCode] = frozenset(
     {"bad_request", "no_model", "bad_model", "model_crashed", "model_missing", "bad_template", "prompt_too_long"}

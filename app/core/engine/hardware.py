@@ -16,8 +16,8 @@ UBATCH = 512
 
 MAX_DEFAULT_CONTEXT = 4096
 
-# What the process holds besides weights, cache and buffers: the interpreter, libraries, the tokenizer. Measured.
-_PROCESS_BYTES = 160 * 1024 * 1024
+PROCESS_BYTES = 160 * 1024 * 1024
+"""What the process holds besides weights, cache and buffers: the interpreter, libraries, the tokenizer. Measured."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,11 @@ class MemoryNeed:
         return self.weights + self.kv_cache + self.compute
 
 
+def default_context(header: GgufHeader) -> int:
+    """Tokens that a session holds if nobody asks for another number."""
+    return min(header.number("context_length"), MAX_DEFAULT_CONTEXT)
+
+
 def memory_need(header: GgufHeader, context_length: int) -> MemoryNeed:
     """Estimate from the header alone: a 16-bit cache, flash attention, logits at one position."""
     heads = header.number("attention.head_count")
@@ -43,7 +48,7 @@ def memory_need(header: GgufHeader, context_length: int) -> MemoryNeed:
     # The widest moment of a layer: gate, up and their product beside the residual stream, in float32.
     widths = 3 * header.number("feed_forward_length") + 4 * header.number("embedding_length")
     compute = UBATCH * widths * 4 + header.vocabulary * 4 + UBATCH * context_length * 2
-    return MemoryNeed(header.file_bytes, kv_cache, compute + _PROCESS_BYTES)
+    return MemoryNeed(header.file_bytes, kv_cache, compute + PROCESS_BYTES)
 
 
 def free_memory() -> int:

@@ -2,7 +2,8 @@
 
 The worker speaks first, with `Hello`. Every request carries an `id`; every event that answers it repeats that id, so
 that what a cancelled request still sends is never taken for the next one's. A request ends with exactly one of
-`Loaded`, `Unloaded`, `Done`, `Report`, `Tokens`, `Conversations`, `Scores`, `Completions`, `Written` or `Failed`.
+`Loaded`, `Unloaded`, `Done`, `Report`, `Tokens`, `Conversations`, `Scores`, `Completions`, `Written`, `Measured` or
+`Failed`.
 `Cancel` is answered by the end of the request it cancels. A busy worker sends an event (at least `Alive`) four times a
 second; silence means that it hangs.
 """
@@ -160,13 +161,20 @@ class Quantize(_Message, tag="quantize", frozen=True):
     """Whether to choose the types of the tensors as for a file with an importance matrix."""
 
 
+class Measure(_Message, tag="measure", frozen=True):
+    """How fast this machine reads weights and multiplies with those of `types` (GGUF's names), and its GPUs."""
+
+    id: int
+    types: tuple[str, ...]
+
+
 class Shutdown(_Message, tag="shutdown", frozen=True):
     pass
 
 
 Request = (
-    Load | Generate | Cancel | Unload | Status | Tokenize | Logits | Encode | Score | Complete | Quantize | Shutdown
-)
+    Load | Generate | Cancel | Unload | Status | Tokenize | Logits | Encode | Score | Complete | Quantize | Measure
+) | Shutdown
 
 # --- events -----------------------------------------------------------------------------------------------------------
 
@@ -299,6 +307,24 @@ class Written(_Message, tag="written", frozen=True):
     path: str
 
 
+class Gpu(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One that the engine would use, and its memory as its driver tells it now."""
+
+    name: str
+    free_bytes: int
+    total_bytes: int
+
+
+class Measured(_Message, tag="measured", frozen=True):
+    id: int
+    threads: int
+    read_bytes_per_second: float
+    """From memory, by all threads together."""
+    product_bytes_per_second: dict[str, float]
+    """By type: weights that all threads together multiply with a vector when they need not come from memory."""
+    gpus: tuple[Gpu, ...]
+
+
 class Alive(_Message, tag="alive", frozen=True):
     """Sent while busy when there is nothing else to say."""
 
@@ -355,6 +381,7 @@ Event = (
     | Scores
     | Completions
     | Written
+    | Measured
     | Alive
     | Failed
 )

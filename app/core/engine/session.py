@@ -22,6 +22,8 @@ from app.core.engine.protocol import (
     Load,
     Loaded,
     Loading,
+    Measure,
+    Measured,
     ModelInfo,
     Quantize,
     Report,
@@ -93,7 +95,7 @@ class Session:
         self.close()
         path = Path(request.path)
         header = _header(path)
-        context_length = request.context_length or min(header.number("context_length"), hardware.MAX_DEFAULT_CONTEXT)
+        context_length = request.context_length or hardware.default_context(header)
         if context_length < 1:
             raise Refusal("bad_request", "The context must hold at least one token.")
         needed = _check_memory(header, context_length)
@@ -197,6 +199,22 @@ class Session:
             quantizer.quantize_file(source, Path(request.target), request.recipe, threads, weighted=request.weighted)
         except quantizer.QuantizerError as error:
             raise Refusal("compute_failed", f"{error}.") from error
+
+    def measure(self, request: Measure) -> Measured:
+        from app.core.engine import backends, bandwidth
+
+        threads, types = hardware.physical_cores(), backends.TYPES
+        if unknown := [kind for kind in request.types if kind not in types]:
+            raise Refusal("bad_request", f"llama.cpp has no type of weights called {unknown[0]}.")
+        return Measured(
+            id=request.id,
+            threads=threads,
+            read_bytes_per_second=bandwidth.read_rate(threads, hardware.free_memory()),
+            product_bytes_per_second={
+                kind: backends.product_rate(kind, threads, repack=self._repack()) for kind in request.types
+            },
+            gpus=backends.gpus(),
+        )
 
     def report(self, request_id: int) -> Report:
         loaded = self._loaded

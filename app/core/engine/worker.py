@@ -29,6 +29,7 @@ from app.core.engine.protocol import (
     Hello,
     Load,
     Logits,
+    Measure,
     ProtocolError,
     Quantize,
     Request,
@@ -135,6 +136,8 @@ class Worker:
             case Quantize():
                 session.quantize(request)
                 return Written(id=request.id, path=request.target)
+            case Measure():
+                return session.measure(request)
             case _:
                 return Failed(code="bad_request", message="This request is not for a queue.")
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.core.engine.build import installed_build
+from app.core.engine.gauge import Gauge
 from app.core.errors import CheckRefused, InputError
 from app.core.models import events
 from app.core.models.approvals import Approvals, check_approved
@@ -69,8 +70,11 @@ class Administration:
         chosen = read_settings(self._paths.settings).model
         return overview(self._library, self.standing(), self.trusted(), chosen, self._today())
 
-    def bring_in(self, source: Path, manifest: Path | None = None) -> Import:
-        """The import of a file, to be run; the record says what came before the library has it."""
+    def bring_in(self, source: Path, manifest: Path | None = None, gauge: Gauge | None = None) -> Import:
+        """The import of a file, to be run; the record says what came before the library has it.
+
+        With a `gauge`, which measures this machine, a step tells what speed to expect.
+        """
 
         def write_down(prepared: Prepared) -> None:
             self.record.append(
@@ -83,7 +87,7 @@ class Administration:
                 )
             )
 
-        return Import(self._library, source, self.trusted(), write_down, manifest=manifest)
+        return Import(self._library, source, self.trusted(), write_down, manifest=manifest, gauge=gauge)
 
     def approve(
         self, authority: Authority, name: str, reason: str, on_bytes: Callable[[int], None] | None = None

@@ -25,7 +25,17 @@ from app.core.models.gguf_reader import (
     Value,
 )
 
-__all__ = ["TENSOR_TYPES", "ArrayInfo", "GgufHeader", "TensorInfo", "Value", "model_files", "part_paths", "read_header"]
+__all__ = [
+    "TENSOR_TYPES",
+    "ArrayInfo",
+    "GgufHeader",
+    "TensorInfo",
+    "Value",
+    "block_number",
+    "model_files",
+    "part_paths",
+    "read_header",
+]
 
 SUPPORTED_ARCHITECTURES = frozenset({"llama", "qwen2", "qwen3", "gemma2", "gemma3"})
 """Architectures that llama.cpp may be given: the fewer of its loaders a file can reach, the better."""
@@ -49,6 +59,14 @@ def model_files(path: Path) -> list[Path]:
     """The file, or all parts of the model of which it is the first, by name."""
     name = _PART.fullmatch(path.name)
     return part_paths(path.with_name(f"{name['stem']}.gguf"), int(name["count"])) if name else [path]
+
+
+def block_number(tensor_name: str) -> int | None:
+    """Which of the model's blocks a tensor belongs to, counted from 0; None for those of no block."""
+    parts = tensor_name.split(".")
+    if len(parts) > 2 and parts[0] == "blk" and parts[1].isascii() and parts[1].isdigit() and len(parts[1]) <= 5:
+        return int(parts[1])
+    return None
 
 
 def read_header(path: Path) -> GgufHeader:
@@ -148,7 +166,7 @@ def _check_data(header: GgufHeader) -> None:
 
 def _check_layers(header: GgufHeader) -> None:
     # llama.cpp aborts the process, beyond any exception, when block_count promises layers that are not there.
-    layers = {int(part[1]) for part in (t.name.split(".") for t in header.tensors) if _is_layer(part)}
+    layers = {block for block in (block_number(tensor.name) for tensor in header.tensors) if block is not None}
     claimed = header.number("block_count")
     if not 0 < claimed <= MAX_KEPT_ITEMS or layers != set(range(claimed)):
         raise Malformed(f"it claims {claimed} layers and holds {len(layers)}")
@@ -159,7 +177,3 @@ def _check_layers(header: GgufHeader) -> None:
     for key in optional:
         if not 0 < header.number(key, 1) < 2**31:
             raise Malformed(f"its {key} is impossible")
-
-
-def _is_layer(parts: list[str]) -> bool:
-    return len(parts) > 2 and parts[0] == "blk" and parts[1].isascii() and parts[1].isdigit() and len(parts[1]) <= 5

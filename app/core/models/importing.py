@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.core.engine.client import EngineClient, EngineError
-from app.core.engine.hardware import free_memory
+from app.core.engine.gauge import Gauge
+from app.core.engine.hardware import default_context, free_memory
+from app.core.engine.protocol import Measured
 from app.core.errors import CheckRefused, ExitCode, MachineError, UserFacingError
 from app.core.files import write_atomically
 from app.core.models.copying import copy_hashing
 from app.core.models.examination import Examination, contradictions, examine
-from app.core.models.fit import Fit, fits
+from app.core.models.fit import Fit, GpuFit, SpeedRange, fits, gpu_fit, speed, types_to_measure
 from app.core.models.gguf_header import GgufHeader, model_files, read_header
 from app.core.models.library import InstalledModel, ModelLibrary, parts_digest
 from app.core.models.manifest import Manifest, manifest_path
@@ -33,8 +35,12 @@ class HeaderRead:
 
 @dataclass(frozen=True)
 class MemoryCompared:
+    """`speed` (of the processor alone) and `gpu` are None where the machine was not measured."""
+
     free_bytes: int
     fits: tuple[Fit, ...]
+    speed: SpeedRange | None = None
+    gpu: GpuFit | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,7 @@ class Import:
         trusted: the keys whose signatures count, by key id.
         on_prepared: called before the model gets its place; what it raises ends the import.
         manifest: where that lies, if not beside the source.
+        gauge: what measures this machine, for speed and GPU; one for all imports of a process.
         limits: of the probe, by the header.
         worker: the command of the process that tries the file, by its limits.
     """
@@ -110,11 +117,12 @@ class Import:
         on_prepared: Callable[[Prepared], None],
         *,
         manifest: Path | None = None,
+        gauge: Gauge | None = None,
         limits: Callable[[GgufHeader], Limits] = usual_limits,
         worker: Callable[[Limits], Sequence[str]] = limited_worker,
     ) -> None:
         self._library, self._source, self._trusted = library, source, trusted
-        self._on_prepared, self._manifest = on_prepared, manifest
+        self._on_prepared, self._manifest, self._gauge = on_prepared, manifest, gauge
         self._limits, self._worker = limits, worker
         self._cancelled = threading.Event()
         self._engine: EngineClient | None = None
@@ -122,6 +130,8 @@ class Import:
     def cancel(self) -> None:
         """End the import soon; `steps` then raises ImportCancelled."""
         self._cancelled.set()
+        if self._gauge is not None:
+            self._gauge.cancel()
         if (engine := self._engine) is not None:
             engine.cancel()
 
@@ -145,8 +155,7 @@ class Import:
         _check_claims(examined, examined.header)
         files = model_files(self._source) if examined.header.part_count > 1 else [self._source]
         yield HeaderRead(examined.header)
-        free = free_memory()
-        yield MemoryCompared(free, fits(examined.header, free))
+        yield compare(examined.header, self._gauge)
         with self._library.scratch() as scratch:
             yield self._space(scratch, examined.header.file_bytes)
             folder = scratch / "model"
@@ -229,6 +238,25 @@ class Import:
     def _stop_if_cancelled(self) -> None:
         if self._cancelled.is_set():
             raise ImportCancelled
+
+
+def compare(header: GgufHeader, gauge: Gauge | None) -> MemoryCompared:
+    """What the model needs with what this machine has; measuring takes about a second, once a process."""
+    free, context_length = free_memory(), default_context(header)
+    measured = _measured(header, gauge)
+    if measured is None:
+        return MemoryCompared(free, fits(header, free))
+    expected, gpu = speed(header, measured, context_length), gpu_fit(header, measured.gpus, context_length)
+    return MemoryCompared(free, fits(header, free), expected, gpu)
+
+
+def _measured(header: GgufHeader, gauge: Gauge | None) -> Measured | None:
+    if gauge is None:
+        return None
+    try:
+        return gauge.measured(types_to_measure(header))
+    except EngineError:
+        return None  # Cancelled, or an engine that does not work here: the next step says so.
 
 
 def _copy_name(file: Path, count: int) -> str:

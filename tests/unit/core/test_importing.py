@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.core.engine.client import EngineError
+from app.core.engine.gauge import Gauge
 from app.core.errors import CheckRefused, InputError, MachineError
 from app.core.files import sha256_file
 from app.core.models.copying import copy_hashing
@@ -83,6 +84,36 @@ def test_the_steps_of_an_import(library: ModelLibrary, source: Path) -> None:
     assert copied[-1] == Copying(source.stat().st_size, source.stat().st_size)
     probed = [step for step in steps if isinstance(step, Probing)]
     assert probed == [Probing(number, 4) for number in range(1, 5)]
+
+
+def test_with_a_gauge_an_import_tells_what_speed_to_expect(library: ModelLibrary, source: Path) -> None:
+    compared = list(Import(library, source, {}, nothing, gauge=Gauge()).steps())[1]
+    assert isinstance(compared, MemoryCompared)
+    assert compared.speed is not None
+    assert compared.gpu is not None
+
+
+def test_cancelled_while_it_measures_it_leaves_nothing(library: ModelLibrary, source: Path, home: Paths) -> None:
+    endless = HANGING.replace("Session.load", "Session.measure")
+    bringing = Import(library, source, {}, nothing, gauge=Gauge([sys.executable, "-c", endless]))
+    steps = bringing.steps()
+    assert isinstance(next(steps), HeaderRead)
+    ended = threading.Event()
+
+    def cancel() -> None:
+        # Until it is seen: the measurement may not have begun.
+        while not ended.wait(0.01):
+            bringing.cancel()
+
+    canceller = threading.Thread(target=cancel)
+    canceller.start()
+    try:
+        with pytest.raises(ImportCancelled):
+            list(steps)
+    finally:
+        ended.set()
+        canceller.join()
+    assert left(home) == []
 
 
 def test_what_is_in_place_is_the_file_and_read_only(library: ModelLibrary, source: Path) -> None:
