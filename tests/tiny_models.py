@@ -45,18 +45,20 @@ def tiny_gguf(
     name: str = "tiny",
     broken: bool = False,
     merges: tuple[str, ...] = (),
+    tensors_a_file: int = 0,
 ) -> Path:
     """Write a qwen2 file to `path` and return it.
 
     `quant` is None (F32) or a type that gguf itself can write: F16, BF16, Q8_0, Q4_0 …; `vocabulary` beyond the 259
     real tokens is filled with unused ones; `hidden` is a multiple of 64 (four heads, two of them for keys and values).
     `template=None` leaves the chat template out. `merges` are pairs of printable ASCII characters, such as "=a", that
-    the tokenizer makes one token. A `broken` file loads, and its logits are no numbers.
+    the tokenizer makes one token. A `broken` file loads, and its logits are no numbers. With `tensors_a_file` the model
+    lies in several files, and the first is returned.
     """
     import gguf
     import numpy as np
 
-    writer = gguf.GGUFWriter(path, "qwen2")
+    writer = gguf.GGUFWriter(path, "qwen2", split_max_tensors=tensors_a_file)
     kind = gguf.GGMLQuantizationType[quant or "F32"]
     file_type = gguf.LlamaFileType["ALL_F32" if quant is None else f"MOSTLY_{quant}"]
     _write_keys(writer, name, context_length, layers, hidden, file_type)
@@ -75,7 +77,7 @@ def tiny_gguf(
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    return path
+    return min(path.parent.glob(f"{path.stem}-00001-of-*.gguf")) if tensors_a_file else path
 
 
 def _write_keys(writer: Any, name: str, context_length: int, layers: int, hidden: int, file_type: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.core.errors import InputError
@@ -35,6 +35,7 @@ __all__ = [
     "model_files",
     "part_paths",
     "read_header",
+    "split_name",
 ]
 
 SUPPORTED_ARCHITECTURES = frozenset({"llama", "qwen2", "qwen3", "gemma2", "gemma3"})
@@ -48,6 +49,21 @@ MAX_PARTS = 1000
 _PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
 
 
+@dataclass(frozen=True)
+class SplitName:
+    """What the name of one part of a model in several files says: x-00001-of-00003.gguf; numbers begin with 1."""
+
+    stem: str
+    number: int
+    count: int
+
+
+def split_name(path: Path) -> SplitName | None:
+    """None for a name that is not that of a part."""
+    match = _PART.fullmatch(path.name)
+    return SplitName(match["stem"], int(match["number"]), int(match["count"])) if match else None
+
+
 def part_paths(target: Path, count: int) -> list[Path]:
     """The file itself, or the names by which llama.cpp finds the parts of a model in several files."""
     if count == 1:
@@ -57,8 +73,8 @@ def part_paths(target: Path, count: int) -> list[Path]:
 
 def model_files(path: Path) -> list[Path]:
     """The file, or all parts of the model of which it is the first, by name."""
-    name = _PART.fullmatch(path.name)
-    return part_paths(path.with_name(f"{name['stem']}.gguf"), int(name["count"])) if name else [path]
+    name = split_name(path)
+    return part_paths(path.with_name(f"{name.stem}.gguf"), name.count) if name else [path]
 
 
 def block_number(tensor_name: str) -> int | None:
@@ -104,13 +120,13 @@ def _one(path: Path) -> GgufHeader:
 
 
 def _joined(path: Path, first: GgufHeader, count: object) -> GgufHeader:
-    name = _PART.fullmatch(path.name)
-    if not isinstance(count, int) or not 1 < count <= MAX_PARTS or name is None or int(name["count"]) != count:
+    name = split_name(path)
+    if not isinstance(count, int) or not 1 < count <= MAX_PARTS or name is None or name.count != count:
         raise Malformed("it is one part of a model in several files, and its name is not that of such a part")
-    if int(name["number"]) != 1:
+    if name.number != 1:
         raise Malformed("it is a later part of a model in several files; give the first")
     tensors, size = list(first.tensors), first.file_bytes
-    for number, part in enumerate(part_paths(path.with_name(f"{name['stem']}.gguf"), count)):
+    for number, part in enumerate(part_paths(path.with_name(f"{name.stem}.gguf"), count)):
         if not part.is_file():
             raise Malformed(f"the part {part.name} is missing")
         header = first if number == 0 else _reading(part, _one)
