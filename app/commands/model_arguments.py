@@ -12,6 +12,7 @@ _Commands = Any  # argparse gives the type of its subparsers no public name
 def add_models(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(title="commands", metavar="", required=True)
     _add_library(commands)
+    _add_fetching(commands)
     _add_examining(commands)
     _add_administering(commands)
     _add_signing(commands)
@@ -32,6 +33,20 @@ def _add_library(commands: _Commands) -> None:
     using.set_defaults(run=_use)
     back = commands.add_parser("rollback", help="go back to the model that was in use before")
     back.set_defaults(run=_roll_back)
+
+
+def _add_fetching(commands: _Commands) -> None:
+    fetching = commands.add_parser(
+        "fetch", help="download a model from the Hugging Face hub, on a connected machine, into a folder for the stick"
+    )
+    fetching.add_argument("repository", metavar="REPO", help="a repository of the hub: owner/name")
+    fetching.add_argument("file", metavar="FILE", help="a GGUF file in it, or the first of several parts")
+    fetching.add_argument("--revision", default="main", metavar="REV", help="a branch, tag or commit (main)")
+    fetching.add_argument(
+        "-o", "--out", type=Path, default=Path(), metavar="DIR", help="where the model's folder is made (here)"
+    )
+    _add_json(fetching)
+    fetching.set_defaults(run=_fetch)
 
 
 def _add_examining(commands: _Commands) -> None:
@@ -122,6 +137,12 @@ def _import(options: argparse.Namespace) -> int:
     from app.commands.models import import_model
 
     return import_model(options.file, options.manifest, as_json=options.json)
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from app.commands.fetching import fetch_model
+
+    return fetch_model(options.repository, options.file, options.revision, options.out, as_json=options.json)
 
 
 def _use(options: argparse.Namespace) -> int:

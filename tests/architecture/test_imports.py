@@ -13,14 +13,15 @@ TRAINING = ("torch", "transformers", "peft")
 MAKERS = ("trainer", "converter")
 TOOLS = (*MAKERS, "evaluation")
 ENGINE = ("llama_cpp",)
+NETWORK = ("huggingface_hub", "httpx", "httpx2", "requests", "urllib3", "PySide6.QtNetwork")
 
 FORBIDDEN = {
-    "app.core": (*QT, *TRAINING, *TOOLS, *ENGINE, "gguf", "huggingface_hub"),
-    "app.services": ("PySide6.QtWidgets", *TRAINING, *MAKERS, *ENGINE, "scipy"),
-    "app.ui": (*TRAINING, *TOOLS, *ENGINE, "PySide6.QtNetwork"),
-    "app.commands": (*QT, *TRAINING, *TOOLS, *ENGINE),
-    "app.cli": (*QT, *TRAINING, *TOOLS, *ENGINE),
-    "app.__main__": (*TRAINING, *TOOLS, *ENGINE, "PySide6.QtNetwork", "pyqtgraph", "yaml", "filelock"),
+    "app.core": (*QT, *TRAINING, *TOOLS, *ENGINE, *NETWORK, "gguf"),
+    "app.services": ("PySide6.QtWidgets", *TRAINING, *MAKERS, *ENGINE, *NETWORK, "scipy"),
+    "app.ui": (*TRAINING, *TOOLS, *ENGINE, *NETWORK),
+    "app.commands": (*QT, *TRAINING, *TOOLS, *ENGINE, *NETWORK),
+    "app.cli": (*QT, *TRAINING, *TOOLS, *ENGINE, *NETWORK),
+    "app.__main__": (*TRAINING, *TOOLS, *ENGINE, *NETWORK, "pyqtgraph", "yaml", "filelock"),
     "evaluation": (*QT, *TRAINING, *ENGINE, "trainer", "gguf", "scipy"),
     "converter": (*QT, *ENGINE, "trainer"),
     "trainer": (*QT, *ENGINE),

@@ -1,4 +1,4 @@
-"""No process of Inro makes a socket: the kernel would end it at once."""
+"""No process of Inro makes a socket, except of the one command that downloads: the kernel would end it at once."""
 
 from __future__ import annotations
 
@@ -40,6 +40,13 @@ def test_a_question_from_the_terminal(tiny_model: Path) -> None:
 def test_importing_and_looking_after_models(tiny_model: Path) -> None:
     for command in (["models", "import", str(tiny_model)], ["models", "list"], ["doctor"]):
         assert guarded(*INRO, *command).returncode >= 0
+
+
+def test_fetching_is_what_makes_one(tmp_path: Path) -> None:
+    command = [*INRO, "models", "fetch", "clinic/model", "model.gguf", "-o", str(tmp_path / "out")]
+    assert guarded(*command).returncode == -signal.SIGSYS
+    refused = guarded(*INRO, "models", "fetch", "clinic/model", "../model.gguf", "-o", str(tmp_path / "out"))
+    assert refused.returncode == 2
 
 
 def test_the_window_asks_and_answers(tiny_model: Path) -> None:

@@ -46,14 +46,15 @@ Files · ファイル:
 
 English
 1. Copy this folder as it is to the stick. To check the copy, in the folder: sha256sum -c {SUMS}
-2. On the hospital PC, which needs no network: inro models import {first}
-3. An administrator approves it: inro models approve NAME --reason TEXT
+2. On the hospital PC, which needs no network, drop the folder on Inro's page Models, or: inro models import {first}
+3. An administrator approves it there, or: inro models approve NAME --reason TEXT
 
 日本語
 1. このフォルダーをそのまま USB メモリーにコピーします。コピーを検査するには、フォルダー内で次を実行します：
    sha256sum -c {SUMS}
-2. 病院の PC（ネットワーク接続は不要）で取り込みます：inro models import {first}
-3. 管理者が承認します：inro models approve 名前 --reason 理由
+2. 病院の PC（ネットワーク接続は不要）で、Inro の「モデル」の画面にフォルダーをドロップして取り込みます。
+   端末では：inro models import {first}
+3. 管理者が画面で承認します。端末では：inro models approve 名前 --reason 理由
 """
 
 
