@@ -6,11 +6,14 @@ from pathlib import Path
 
 import msgspec
 
+from app.commands.administering import authority
 from app.commands.terminal import plain
 from app.core.command import print_json
 from app.core.errors import ExitCode
 from app.core.models import events
+from app.core.models.administration import Administration
 from app.core.models.chain import check_contains
+from app.core.models.pin import PinGuard
 from app.core.models.record import Record, read_export
 from app.core.paths import user_paths
 
@@ -55,6 +58,17 @@ def show(*, as_json: bool) -> int:
     return ExitCode.DONE
 
 
+def begin_anew(reason: str) -> int:
+    paths = user_paths()
+    guard = PinGuard(paths.administrator)
+    given = authority(paths) if guard.is_set else None
+    anew = Administration(paths).begin_anew(guard, given, reason)
+    print(f"The record that was changed is kept in {paths.record / anew.aside}.")
+    print("Another one begins: every key must be trusted and every model approved anew, and the policy set again.")
+    print("Until a model is chosen, the demonstration model answers.")
+    return ExitCode.DONE
+
+
 def export(file: Path) -> int:
     last = _record().export_to(file)
     print(f"{file} holds the record up to now, one JSON object a line. Last hash: {last}")
@@ -66,6 +80,10 @@ def sentence(event: events.Event) -> str:
     match event:
         case events.Begun(installation=installation, computer=computer):
             return f"began the record of the installation {installation} on {computer}"
+        case events.BegunAnew(aside=aside, record_sha256=digest, problem=problem, reason=reason, pin=pin):
+            given = "with the PIN" if pin == "given" else "while no PIN was set"
+            what = f"one that was changed ({problem}), kept in {aside} with the SHA-256 {digest or '-'}"
+            return f"began this record {given}, in place of {what}: {reason}"
         case events.Imported(name=name, model=model, key_id=key_id):
             return f"imported {name} ({model[:12]}), {f'signed with the key {key_id}' if key_id else 'unsigned'}"
         case events.Approved(name=name, model=model, reason=reason):

@@ -121,6 +121,9 @@ def _add_audit(commands: _Commands) -> None:
     exporting.set_defaults(run=_audit_export)
     for reading in (verifying, showing):
         _add_json(reading)
+    anew = auditing.add_parser("begin-anew", help="put a record that was changed aside, and begin another (PIN)")
+    anew.add_argument("--reason", required=True, metavar="TEXT", help="why; kept in the new record")
+    anew.set_defaults(run=_audit_begin_anew)
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
@@ -239,6 +242,12 @@ def _audit_show(options: argparse.Namespace) -> int:
     from app.commands.audit import show
 
     return show(as_json=options.json)
+
+
+def _audit_begin_anew(options: argparse.Namespace) -> int:
+    from app.commands.audit import begin_anew
+
+    return begin_anew(options.reason)
 
 
 def _audit_export(options: argparse.Namespace) -> int:

@@ -58,6 +58,26 @@ def test_a_changed_record_is_one_sentence_and_1(imported: Path, home: Paths) -> 
         assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_changed_record_is_put_aside_with_the_pin_and_another_begins(imported: Path, home: Paths) -> None:
+    noted = run_json("inro", "models", "audit", "verify")["last_hash"]
+    begin = ("models", "audit", "begin-anew", "--reason", "It was edited by hand.")
+    assert "the record is sound" in inro(*begin, stdin=PIN).stderr
+    path = home.record / "record.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"named", b"other"))
+    changed = path.read_bytes()
+    assert "PIN is wrong" in inro(*begin, stdin="not the PIN\n").stderr
+    said = run("inro", *begin, stdin=PIN)
+    (aside,) = home.record.glob("damaged-*")
+    assert str(aside) in said
+    assert (aside / "record.jsonl").read_bytes() == changed
+    shown = run("inro", "models", "audit", "show")
+    assert "began this record with the PIN, in place of one that was changed (line 4 is not the one" in shown
+    assert "It was edited by hand." in shown
+    assert run_json("inro", "models", "list")["models"][0]["state"] == "waiting"
+    assert inro("models", "audit", "verify", "--expect", noted).returncode == 1
+    assert "line 4" not in run("inro", "models", "audit", "verify")
+
+
 def test_an_export_holds_the_lines_and_replaces_nothing(imported: Path, home: Paths, tmp_path: Path) -> None:
     target = tmp_path / "record of 2026.jsonl"
     run("inro", "models", "audit", "export", str(target))

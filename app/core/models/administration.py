@@ -202,11 +202,26 @@ class Administration:
             chain.append(events.PinSet(before="known" if guard.is_set else "lost" if lost else "none"))
         guard.set(pin)
 
+    def begin_anew(self, guard: PinGuard, authority: Authority | None, reason: str) -> events.BegunAnew:
+        """Put a record that was changed aside and begin another: no model is approved and no key trusted in it, the
+        policy is the one of the beginning, and the demonstration model answers from the next start on.
+
+        Raises InputError for a sound record, without a reason, and for no authority where a PIN is set.
+        """
+        if guard.is_set and authority is None:
+            raise InputError("a PIN is set; give it first.")
+        anew = self.record.begin_anew(_reason(reason), "given" if guard.is_set else "none")
+        self._choose(DEMONSTRATION)  # as the new record has it
+        return anew
+
     def _switch(self, event: Event) -> None:
         assert isinstance(event, events.Switched | events.RolledBack)
         self.record.append(event)
+        self._choose(event.model)
+
+    def _choose(self, model: str) -> None:
         settings = read_settings(self._paths.settings)
-        write_settings(self._paths.settings, replace(settings, model=event.model or None))
+        write_settings(self._paths.settings, replace(settings, model=model or None))
 
 
 def _reason(text: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from app.core.errors import CheckRefused, InputError
-from app.core.models.events import Begun, Line
+from app.core.models.events import Begun, BegunAnew, Line
 
 MAX_LINE_BYTES = 16 * 1024
 NOTHING = "0" * 64
@@ -54,7 +54,7 @@ def follow(data: bytes, count: int) -> tuple[tuple[Line, ...], tuple[str, ...], 
             raise Broken(sentence)
         if line.previous != (hashes[-1] if hashes else NOTHING):
             raise Broken(f"line {number - 1}, or what line {number} says of it, is not what was written")
-        if isinstance(line.event, Begun) != (number == 1):
+        if isinstance(line.event, Begun) != (number == 1) or (isinstance(line.event, BegunAnew) and number != 2):
             raise Broken(f"line {number} is none that was written there")
         lines.append(line)
         hashes.append(hashlib.sha256(raw).hexdigest())

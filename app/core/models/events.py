@@ -36,6 +36,22 @@ class Begun(_Event, tag="begun", frozen=True):
     computer: Name
 
 
+class BegunAnew(_Event, tag="begun_anew", frozen=True):
+    """The second line of a record that took the place of one that was changed, which is kept in the folder `aside`.
+
+    `record_sha256` and `head_sha256` are of its files as they were found; empty for one that was not there or no file
+    of a record. `pin`: it was given, or none was set.
+    """
+
+    aside: Name
+    record_sha256: MaybeSha256
+    head_sha256: MaybeSha256
+    problem: Name
+    """What was wrong with it, as the end of a sentence."""
+    reason: Reason
+    pin: Literal["given", "none"]
+
+
 class Imported(_Event, tag="imported", frozen=True):
     """`key_id` is that of the trusted key which signed the manifest; empty without one. So is `manifest_sha256`.
 
@@ -121,6 +137,7 @@ class BackendChanged(_Event, tag="backend_changed", frozen=True):
 
 Event = (
     Begun
+    | BegunAnew
     | Imported
     | Approved
     | Withdrawn

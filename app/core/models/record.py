@@ -16,7 +16,6 @@ import datetime
 import hashlib
 import os
 import platform
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,13 +27,11 @@ from app.core.errors import CheckRefused, InputError
 from app.core.files import flush_folder, read_bounded, write_atomically
 from app.core.locks import exclusive
 from app.core.models.chain import MAX_LINE_BYTES, NOTHING, Broken, Contents, decode, encode, follow
-from app.core.models.events import Begun, Event, Line, Sha256
+from app.core.models.events import Begun, BegunAnew, Event, Line, Sha256
+from app.core.models.record_files import BINARY, NO_FOLLOW, keep, read, sha256_of, unused
 from app.core.processes import user_name
 
 MAX_RECORD_BYTES = 64 * 1024 * 1024
-
-_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
-_BINARY = getattr(os, "O_BINARY", 0)
 
 
 class _Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,8 +93,7 @@ class Record:
         with exclusive(self._folder / "lock"):
             contents = self._load()
             if not contents.lines:
-                begun = Begun(installation=os.urandom(16).hex(), computer=platform.node()[:300])
-                contents = self._append(contents, begun)
+                contents = self._append(contents, _begun())
             yield Chain(self, contents)
 
     def append(self, event: Event) -> Line:
@@ -115,7 +111,42 @@ class Record:
         write_atomically(file, b"".join(encode(line) + b"\n" for line in contents.lines))
         return contents.last
 
-    def _append(self, contents: Contents, event: Event) -> Contents:
+    def begin_anew(self, reason: str, pin: Literal["given", "none"]) -> BegunAnew:
+        """Put a record that was changed into a folder beside it, and begin another whose second line says so.
+
+        A process that dies in between leaves a record that is refused as before. Raises InputError for a sound record.
+        """
+        if not self._folder.is_dir():
+            raise InputError("there is no record yet: nothing was done to models on this machine.")
+        with exclusive(self._folder / "lock"):
+            try:
+                self._checked()
+            except Broken as error:
+                problem = str(error)
+            else:
+                raise InputError("the record is sound: there is nothing to begin anew.")
+            aside = unused(self._folder / f"damaged-{self._now():%Y%m%dT%H%M%SZ}")
+            anew = BegunAnew(
+                aside=aside.name,
+                record_sha256=sha256_of(self._path, MAX_RECORD_BYTES),
+                head_sha256=sha256_of(self._head_path, MAX_RECORD_BYTES),
+                problem=problem[:300],
+                reason=reason,
+                pin=pin,
+            )
+            first, first_raw = self._line(Contents(), _begun())
+            begun = Contents((first,), (hashlib.sha256(first_raw).hexdigest(),))
+            _, second_raw = self._line(begun, anew)
+            aside.mkdir(mode=0o700)
+            for path in (self._path, self._head_path):
+                keep(path, aside / path.name)
+            # The lines first: no head but theirs fits them, so that what is half done is refused.
+            write_atomically(self._path, first_raw + b"\n" + second_raw + b"\n")
+            self._write_head(2, hashlib.sha256(second_raw).hexdigest(), b"")
+            return anew
+
+    def _line(self, contents: Contents, event: Event) -> tuple[Line, bytes]:
+        """The next line, and how it is written."""
         line = Line(
             number=len(contents.lines) + 1,
             time=self._now().strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -129,6 +160,10 @@ class Record:
             raise InputError("this cannot be written to the record: it is not text.") from None
         # Bounds are checked when a line is read; one that cannot be read again must not be written.
         decode(raw)
+        return line, raw
+
+    def _append(self, contents: Contents, event: Event) -> Contents:
+        line, raw = self._line(contents, event)
         before = self._path.stat().st_size if contents.lines else 0
         if before + len(raw) > MAX_RECORD_BYTES:
             raise InputError(f"the record in {self._folder} is full; move the folder to an archive to begin another.")
@@ -150,8 +185,8 @@ class Record:
             return self._checked()
         except Broken as error:
             raise CheckRefused(
-                f"The record of models in {self._folder} was changed: {error}. Put it back from a backup, or move the "
-                "folder away; then every key must be trusted and every model approved anew."
+                f"The record of models in {self._folder} was changed: {error}. Put it back from a backup, or begin "
+                "another one, in which nothing is approved: inro models audit begin-anew --reason TEXT"
             ) from None
 
     def _checked(self) -> Contents:
@@ -176,7 +211,7 @@ class Record:
         return Contents((*lines, decode(pending)), (*hashes, digest), completed=True)
 
     def _read_head(self) -> _Head | None:
-        data = _read(self._head_path, 4 * MAX_LINE_BYTES)
+        data = read(self._head_path, 4 * MAX_LINE_BYTES)
         if data is None:
             return None
         try:
@@ -188,14 +223,14 @@ class Record:
         return head
 
     def _read_lines(self) -> bytes:
-        return _read(self._path, MAX_RECORD_BYTES) or b""
+        return read(self._path, MAX_RECORD_BYTES) or b""
 
     def _write_head(self, count: int, last: str, pending: bytes) -> None:
         write_atomically(self._head_path, encode(_head(count, last, pending.decode("utf-8"))) + b"\n")
 
     def _add(self, data: bytes) -> None:
         new = not self._path.exists()
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_FOLLOW | _BINARY
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | NO_FOLLOW | BINARY
         descriptor = os.open(self._path, flags, 0o600)
         with os.fdopen(descriptor, "wb", buffering=0) as file:
             written = 0
@@ -206,7 +241,7 @@ class Record:
             flush_folder(self._folder)
 
     def _cut(self, size: int) -> None:
-        descriptor = os.open(self._path, os.O_WRONLY | _NO_FOLLOW | _BINARY)
+        descriptor = os.open(self._path, os.O_WRONLY | NO_FOLLOW | BINARY)
         try:
             os.ftruncate(descriptor, size)
             os.fsync(descriptor)
@@ -229,21 +264,8 @@ def read_export(path: Path) -> Contents:
     return Contents(lines, hashes)
 
 
-def _read(path: Path, limit: int) -> bytes | None:
-    """None if there is no such file. Raises Broken for a link, a folder or a pipe in its place."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW | _BINARY | getattr(os, "O_NONBLOCK", 0))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise Broken(f"{path.name} cannot be opened ({error.strerror})") from error
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Broken(f"{path.name} is no file")
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise Broken(f"{path.name} is larger than it can be")
-    return data
+def _begun() -> Begun:
+    return Begun(installation=os.urandom(16).hex(), computer=platform.node()[:300])
 
 
 def _head(count: int, last: str, pending: str) -> _Head:

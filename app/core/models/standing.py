@@ -88,9 +88,9 @@ def after(standing: Standing, event: Event) -> Standing:
             return _again(changed, "key", lambda model: model.key_id == key_id)
         case events.BackendChanged(backend=backend):
             return _again(replace(standing, backend=backend), "engine", lambda model: True)
-        case events.PinSet():
+        case events.PinSet() | events.BegunAnew(pin="given"):
             return replace(standing, pin_set=True)
-        case events.Begun():
+        case events.Begun() | events.BegunAnew():
             return standing
 
 

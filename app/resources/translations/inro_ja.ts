@@ -839,6 +839,10 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
         <translation>この環境の記録を開始（コンピューター名：{computer}）</translation>
     </message>
     <message>
+        <source>Began this record in place of one that was changed, and is kept: {reason}</source>
+        <translation>改変された記録を別に保管し、新しい記録を開始：{reason}</translation>
+    </message>
+    <message>
         <source>Imported {name}, unsigned</source>
         <translation>{name} を取り込み（署名なし）</translation>
     </message>

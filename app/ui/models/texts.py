@@ -143,6 +143,10 @@ def happened(event: events.Event) -> str:
             return translate("Models", "The record of this installation begins, on {computer}").format(
                 computer=computer
             )
+        case events.BegunAnew(reason=reason):
+            return translate(
+                "Models", "Began this record in place of one that was changed, and is kept: {reason}"
+            ).format(reason=reason)
         case events.Imported(name=name, key_id=""):
             return translate("Models", "Imported {name}, unsigned").format(name=name)
         case events.Imported(name=name, key_id=key_id):

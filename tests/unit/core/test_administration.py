@@ -17,6 +17,7 @@ from app.core.models.manifest import manifest_path
 from app.core.models.pin import Authority, PinGuard
 from app.core.models.record import Record
 from app.core.models.selection import SelectedModel, select
+from app.core.models.standing import Policy
 from app.core.paths import Paths
 from app.core.settings import Settings, read_settings
 from tests.manifests import Signer, describe, new_signer
@@ -287,6 +288,43 @@ def test_a_changed_record_lets_no_model_answer_but_the_demonstration(
     with pytest.raises(CheckRefused, match="record of models"):
         office.use("model-0")
     assert select(None, Settings(), home).demonstration
+
+
+def test_in_a_record_begun_anew_nothing_is_approved_or_trusted(
+    home: Paths, office: Administration, authority: Authority, model: InstalledModel
+) -> None:
+    guard = PinGuard(home.administrator)
+    office.approve(authority, "model-0", "good")
+    office.use("model-0")
+    office.set_policy(authority, "allow", "refuse")
+    with pytest.raises(InputError, match="the record is sound"):
+        office.begin_anew(guard, authority, "why not")
+    (home.record / "head.json").unlink()
+    with pytest.raises(InputError, match="a PIN is set"):
+        office.begin_anew(guard, None, "a power cut")
+    with pytest.raises(InputError, match="give a reason"):
+        office.begin_anew(guard, authority, "  ")
+    anew = office.begin_anew(guard, authority, "a power cut")
+    assert (anew.reason, anew.pin) == ("a power cut", "given")
+    assert (home.record / anew.aside / "record.jsonl").is_file()
+    standing = office.standing()
+    assert (standing.models, standing.policy, standing.keys) == ({}, Policy(), {})
+    assert office.trusted() == {}
+    with pytest.raises(NotApproved, match="waits for an administrator's approval"):
+        office.use("model-0")
+    assert selected(home).demonstration
+    # That a PIN was set is not forgotten.
+    (home.administrator / "pin.json").unlink()
+    office.set_pin(guard, None, "another-1")
+    assert Record(home.record).read().lines[-1].event == events.PinSet(before="lost")
+
+
+def test_without_a_pin_a_record_is_begun_anew_and_that_is_seen(home: Paths, tmp_path: Path) -> None:
+    office, guard = administration_of(home), PinGuard(home.administrator)
+    bring(home, tmp_path / "stick", None)
+    (home.record / "head.json").write_text("{}")
+    assert office.begin_anew(guard, None, "a power cut").pin == "none"
+    assert not office.standing().pin_set
 
 
 def test_a_manifest_that_is_a_link_elsewhere_is_replaced_and_not_followed(
