@@ -52,6 +52,8 @@ def answer(named: Path | None, question: str, options: Options, *, as_json: bool
     else:
         print()
         _explain(selected, ended)
+    if (day := selected.expired(datetime.date.today())) is not None:
+        print(f"[This model expired on {day}: ask your administrator.]", file=sys.stderr)
     return ExitCode.DONE
 
 
@@ -123,5 +125,3 @@ def _explain(selected: SelectedModel, ended: AnswerEnded) -> None:
         print("[The answer was cut at its length limit; --max-tokens allows more.]", file=sys.stderr)
     if selected.demonstration:
         print("[This is a demonstration model: not for clinical use.]", file=sys.stderr)
-    if selected.manifest and selected.manifest.expired(datetime.date.today()):
-        print(f"[The maker of this model stands by it until {selected.manifest.expires} only.]", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import sys
 
@@ -40,6 +41,8 @@ def doctor(*, as_json: bool) -> int:
             }
             selected = select(None, read_settings(paths.settings), paths)
             facts |= {"model": selected.name, "model_sha256": selected.sha256}
+            if (day := selected.expired(datetime.date.today())) is not None:
+                facts["model_expired"] = day.isoformat()
             facts["repacked"] = engine.load(selected.path).repacked
     except UserFacingError as error:
         problem = error

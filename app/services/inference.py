@@ -130,7 +130,7 @@ class InferenceService(QObject):
                 model_name=selected.name,
                 demonstration=selected.demonstration,
                 scored=manifest is not None and manifest.verdict is not None and manifest.verdict.passed,
-                expired=manifest.expires if manifest and manifest.expired(datetime.date.today()) else None,
+                expired=selected.expired(datetime.date.today()),
                 examples=manifest.examples if manifest else {},
             )
             self._arrived.emit(state)

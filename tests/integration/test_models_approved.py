@@ -129,6 +129,11 @@ def test_a_model_of_a_maker_whose_day_is_past_is_marked_and_not_approved(tmp_pat
     assert done.returncode == 1
     assert "until 2026-01-31 only" in done.stderr
     assert json.loads(inro("models", "verify", str(model), "--json").stdout)["expired"] is True
+    # One that is in use when its last day passes goes on answering.
+    for arguments in ((), ("--json",)):
+        done = inro("ask", "--model", str(model), "--max-tokens", "1", *arguments, "発熱の原因は？")
+        assert done.returncode == 0
+        assert "[This model expired on 2026-01-31: ask your administrator.]" in done.stderr
 
 
 def test_at_a_terminal_the_pin_is_typed_twice_and_not_shown(home: Paths) -> None:

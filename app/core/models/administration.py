@@ -62,8 +62,7 @@ class Administration:
 
     def trusted(self) -> dict[str, PublicKey]:
         """The trusted keys: those that lie here and that the record knows of."""
-        known = self.standing().keys
-        return {key_id: key for key_id, key in self._keys.all().items() if known.get(key_id) == key.name}
+        return self._keys.known(self.standing().keys)
 
     def overview(self) -> Overview:
         """All models of this machine, as a person is shown them."""
@@ -162,12 +161,13 @@ class Administration:
         return model.name
 
     def roll_back(self, to: str | None = None) -> str:
-        """Let the model answer that was in use before; its name.
+        """Let the model answer that was in use before; its name. One whose last day is past is passed over.
 
         Raises InputError if there is none that may, or it is not the one that a person was offered, `to` (its SHA-256).
         """
-        standing = self.standing()
-        there = {model.sha256: model.name for model in self._library.models()}
+        standing, today = self.standing(), self._today()
+        models = self._library.models()
+        there = {model.sha256: model.name for model in models if not (model.manifest and model.manifest.expired(today))}
         model = previous(standing, there)
         if model is None:
             raise InputError("no model was in use before, or none that may be used now. See: inro models list")

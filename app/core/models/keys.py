@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,6 +91,10 @@ class TrustedKeys:
             if key.key_id != key_id:
                 raise InputError(f"{self._folder / key_id}.json holds another key than its name says.")
         return keys
+
+    def known(self, names: Mapping[str, str]) -> dict[str, PublicKey]:
+        """Those of which the record knows, by key id; `names` is what it calls them."""
+        return {key_id: key for key_id, key in self.all().items() if names.get(key_id) == key.name}
 
     def add(self, key: PublicKey) -> None:
         """Raises InputError when there are too many."""

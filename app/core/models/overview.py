@@ -118,7 +118,7 @@ def overview(
         known = standing.of(model.sha256, model.name)
         entries.append(_entry(model, known, trusted, in_use=model.sha256 == chosen, today=today))
     entries.append(_demonstration(chosen is None, today))
-    back = previous(standing, {entry.sha256 for entry in entries})
+    back = previous(standing, {entry.sha256 for entry in entries if "expired" not in entry.marks})
     return Overview(
         entries=tuple(entries),
         policy=standing.policy,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,13 @@ class SelectedModel:
     def demonstration(self) -> bool:
         return self.manifest is not None and self.manifest.demonstration
 
+    def expired(self, today: datetime.date) -> datetime.date | None:
+        """The last day on which its maker stood by it, once that is past.
+
+        Such a model goes on answering where it is in use, and a person is told; it cannot be approved or chosen.
+        """
+        return self.manifest.expires if self.manifest is not None and self.manifest.expired(today) else None
+
 
 def select(named: Path | None, settings: Settings, paths: Paths, approvals: Approvals | None = None) -> SelectedModel:
     """Find the model and check it: against its approval if it was chosen from the library, and against its manifest.
@@ -43,20 +51,47 @@ def select(named: Path | None, settings: Settings, paths: Paths, approvals: Appr
     Raises:
         InputError: there is no such file.
         NotApproved: an administrator has not approved it, or the policy allows approved models only.
-        CheckRefused: the file is not the one that its manifest describes, or that was approved.
+        CheckRefused: the file is not the one that its manifest describes, or that was approved, or a signature beside
+            it does not fit.
     """
-    if named is None and settings.model is not None:
+    if named is not None:
+        return _named(named, paths, approvals or _approvals(paths))
+    if settings.model is not None:
         return _chosen(settings.model, paths, approvals or _approvals(paths))
-    if named is not None and (approvals or _approvals(paths)).standing().policy.named == "refuse":
-        raise NotApproved(f"{named} cannot be used: the policy of this machine allows approved models only.")
-    path = named or demonstration_model()
+    path = demonstration_model()
+    return _described(path, find_manifest(_there(path)))
+
+
+def _there(path: Path) -> Path:
     if not path.is_file():
         raise InputError(f"there is no model file at {path}.")
-    manifest = find_manifest(path)
+    return path
+
+
+def _described(path: Path, manifest: Manifest | None) -> SelectedModel:
     if manifest is None:
         return SelectedModel(path, path.stem, sha256_file(path), None)
     check_file(manifest, path)
     return SelectedModel(path, manifest.name, manifest.sha256, manifest)
+
+
+def _named(path: Path, paths: Paths, approvals: Approvals) -> SelectedModel:
+    from app.core.models.keys import TrustedKeys
+    from app.core.models.signing import check_signature, find_signature
+
+    standing = approvals.standing()
+    if standing.policy.named == "refuse":
+        raise NotApproved(f"{path} cannot be used: the policy of this machine allows approved models only.")
+    papers = manifest_path(_there(path))
+    if not papers.is_file():
+        return _described(path, None)
+    data = read_manifest_bytes(papers)
+    if (signature := find_signature(papers)) is not None:
+        # Whoever may use what nobody signed need not use what somebody changed.
+        finding = check_signature(data, signature, TrustedKeys(paths.trusted_keys).known(standing.keys))
+        if finding.state == "broken":
+            raise CheckRefused(f"{path.name} cannot be used: {finding}.")
+    return _described(path, parse_manifest(data, papers))
 
 
 def _approvals(paths: Paths) -> Approvals:

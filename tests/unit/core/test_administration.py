@@ -181,6 +181,31 @@ def test_an_expired_model_is_neither_approved_nor_chosen(
     assert office.use("model-0") == "model-0"
 
 
+def test_a_model_that_expires_in_use_goes_on_answering_and_is_marked(
+    home: Paths, office: Administration, authority: Authority, signer: Signer, tmp_path: Path
+) -> None:
+    bring(home, tmp_path / "stick", signer, expires=TODAY)
+    office.approve(authority, "model-0", "good")
+    office.use("model-0")
+    assert selected(home).expired(TODAY) is None
+    assert selected(home).expired(TODAY + datetime.timedelta(days=1)) == TODAY
+
+
+def test_nobody_goes_back_to_a_model_that_has_expired(
+    home: Paths, office: Administration, authority: Authority, signer: Signer, tmp_path: Path
+) -> None:
+    for seed, expires in enumerate((None, TODAY, None)):
+        bring(home, tmp_path / "stick", signer, seed=seed, expires=expires)
+        office.approve(authority, f"model-{seed}", "good")
+        office.use(f"model-{seed}")
+    tomorrow = administration_of(home, today=TODAY + datetime.timedelta(days=1))
+    for administration, name in ((office, "model-1"), (tomorrow, "model-0")):
+        back = administration.overview().back_to
+        assert back is not None
+        assert back.name == name
+    assert tomorrow.roll_back() == "model-0"
+
+
 @pytest.mark.parametrize("suffix", [".gguf", ".manifest.json", ".manifest.sig"])
 def test_every_file_that_was_changed_after_the_import_is_found(
     office: Administration, authority: Authority, model: InstalledModel, suffix: str
@@ -263,6 +288,30 @@ def test_a_file_named_by_a_person_is_refused_where_the_policy_says_so(
     with pytest.raises(NotApproved, match="approved models only"):
         select(tiny_model, Settings(), home, approvals_of(home))
     assert select(None, Settings(), home).demonstration
+
+
+def test_a_file_named_by_a_person_is_refused_if_its_signature_does_not_fit(
+    home: Paths, office: Administration, signer: Signer, tmp_path: Path
+) -> None:
+    model = tiny_gguf(tmp_path / "named.gguf")
+    papers = describe(model)
+
+    def chosen() -> SelectedModel:
+        return select(model, Settings(), home, approvals_of(home))
+
+    assert chosen().manifest is not None  # nobody signed it
+    new_signer(tmp_path / "others").sign(papers)
+    assert chosen().manifest is not None  # whoever signed it is not known here
+    signature = signer.sign(papers)
+    assert chosen().manifest is not None
+    sound = papers.read_bytes()
+    papers.write_bytes(sound.replace(b'"named"', b'"famed"'))
+    with pytest.raises(CheckRefused, match=r"named\.gguf cannot be used: the signature does not fit"):
+        chosen()
+    papers.write_bytes(sound)
+    signature.write_bytes(b"{}")
+    with pytest.raises(CheckRefused, match="the signature does not fit"):
+        chosen()
 
 
 def test_a_pin_that_was_lost_is_set_anew_and_that_is_seen(home: Paths, authority: Authority) -> None:
