@@ -280,7 +280,7 @@ def _wait(milliseconds: int) -> None:
 
 
 def _until(true: Callable[[], bool]) -> None:
-    for _ in range(100):
+    for _ in range(3000):
         if true():
             return
         _wait(20)

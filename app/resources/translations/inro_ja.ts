@@ -305,8 +305,8 @@
         <translation>（不足）</translation>
     </message>
     <message>
-        <source>{free} GB are free</source>
-        <translation>空きメモリ {free} GB</translation>
+        <source>{contexts} ({free} GB are free)</source>
+        <translation>{contexts}（空き {free} GB）</translation>
     </message>
     <message>
         <source>Memory by context</source>

@@ -108,9 +108,11 @@ def of_memory(fits: Sequence[Fit], free_bytes: int) -> Fact:
         + ("" if fit.fits else translate("Facts", " (does not fit)"))
         for fit in fits
     ]
-    free = translate("Facts", "{free} GB are free").format(free=f"{free_bytes / 1e9:.1f}")
+    text = translate("Facts", "{contexts} ({free} GB are free)").format(
+        contexts=" · ".join(parts), free=f"{free_bytes / 1e9:.1f}"
+    )
     none = not any(fit.fits for fit in fits)
-    return Fact(translate("Facts", "Memory by context"), f"{' · '.join(parts)}. {free}", "check" if none else "plain")
+    return Fact(translate("Facts", "Memory by context"), text, "check" if none else "plain")
 
 
 def of_examination(examined: Examination) -> list[Fact]:
