@@ -25,6 +25,7 @@ from app.core.settings import read_settings, write_settings
 from app.services.administrator import AdministratorService
 from app.services.benchmark.service import BenchmarkService
 from app.services.chat import ChatService
+from app.services.importing import ImportService
 from app.services.inference import InferenceService
 from app.services.library import LibraryService
 from app.ui.file_dialogs import FileDialogs
@@ -34,6 +35,7 @@ from app.ui.theme import Theme
 
 if TYPE_CHECKING:
     from app.core.asking import Options
+    from app.core.engine.gauge import Gauge
     from app.core.engine.patient import WindowEngine
     from app.core.models.administration import Administration
     from app.core.models.pin import PinGuard
@@ -71,11 +73,13 @@ class Application:
     def __init__(self, qt: QApplication, paths: Paths, named: Path | None, options: Options | None = None) -> None:
         self._client: WindowEngine | None = None
         self._client_lock = threading.Lock()
+        self._gauge: Gauge | None = None
         self._turns = Turns()
         self.store = HistoryStore(paths.history)
+        self._named = named
         self.inference = InferenceService(
             self.engine,
-            lambda: _select(named, paths),
+            lambda: _select(self._named, paths),
             resident_bytes,
             threads=lambda: read_settings(paths.settings).threads,
         )
@@ -84,6 +88,8 @@ class Application:
         translation = Translation(qt, SettingsPreferences(paths.settings))
         self._paths = paths
         self.library = LibraryService(self._administration, self.store.speeds)
+        self.library.switched.connect(self._forget_named)
+        self.imports = ImportService(self._administration, self._make_gauge)
         self.administrator = AdministratorService(self._pin_guard, self._administration)
         self.window = MainWindow(
             self.inference,
@@ -92,6 +98,7 @@ class Application:
             Theme(qt),
             self._open_connections,
             self.library,
+            self.imports,
             self.administrator,
             FileDialogs(),
         )
@@ -107,12 +114,25 @@ class Application:
 
     def close(self) -> None:
         """Stop in an order that loses nothing: an import, a run, the answer, then the engine, then the history."""
+        self.imports.close()
         self.library.close()
         self.administrator.close()
         self.benchmark.close()
         self.chat.close()
         self.inference.close()
         self.store.close()
+
+    def _forget_named(self) -> None:
+        """Who chooses a model in the window wants that one, whatever the program was started with."""
+        self._named = None
+
+    def _make_gauge(self) -> Gauge:
+        """One for all imports: what was measured is not measured again."""
+        from app.core.engine.gauge import Gauge
+
+        if self._gauge is None:
+            self._gauge = Gauge()
+        return self._gauge
 
     def _administration(self) -> Administration:
         from app.core.models.administration import Administration

@@ -18,6 +18,7 @@ from app.core.models.importing import (
     MemoryCompared,
     PapersChecked,
     Placed,
+    Placing,
     Probing,
     SpaceFound,
     Step,
@@ -100,6 +101,8 @@ def _tell(step: Step) -> None:
             text = f"manifest: {signature}" if manifest else "there is no manifest"
         case Probing(done=done, steps=steps):
             text = f"trying it in a process of its own: {done} of {steps}"
+        case Placing():
+            text = "putting it into place"
         case Placed():
             text = "in place"
     print(plain(text), file=sys.stderr)

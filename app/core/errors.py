@@ -42,3 +42,7 @@ class MachineError(UserFacingError):
     """The machine cannot do it now: not enough memory or space, or the worker process ended."""
 
     exit_code = ExitCode.MACHINE
+
+
+class NoSpace(MachineError):
+    """The disk is full, or would be."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.services.deeds import Deeds
+from app.core.errors import UserFacingError
+from app.services.deeds import Deeds, Failure
 
 if TYPE_CHECKING:
     from app.core.models.administration import Administration
@@ -18,8 +19,13 @@ MINUTES = 15
 _TICK_MILLISECONDS = 5000
 
 
+class LockedMeanwhile(UserFacingError):
+    def __init__(self) -> None:
+        super().__init__("It was locked in the meantime; nothing was done.")
+
+
 class AdministratorService(QObject):
-    """`changed` when somebody signed in, was locked out, or the minutes left are others; `failed` tells why not.
+    """`changed` when somebody signed in, was locked out, or the minutes left are others.
 
     Args:
         guard, administration: made when they are first asked for.
@@ -27,7 +33,6 @@ class AdministratorService(QObject):
     """
 
     changed = Signal()
-    failed = Signal(object)
 
     def __init__(
         self,
@@ -39,7 +44,9 @@ class AdministratorService(QObject):
         super().__init__(parent)
         self._guard, self._administration, self._now = guard, administration, now
         self._authority: Authority | None = None
-        self._until = 0.0
+        self._since = 0.0
+        self._told_minutes = 0
+        self._session = 0
         self.deeds = Deeds(self)
         self._timer = QTimer(self, interval=_TICK_MILLISECONDS)
         self._timer.timeout.connect(self.tick)
@@ -50,32 +57,32 @@ class AdministratorService(QObject):
 
     @property
     def signed_in(self) -> bool:
-        return self._authority is not None and self._now() < self._until
+        # A clock that was put back ends it too.
+        return self._authority is not None and 0 <= self._now() - self._since < 60 * MINUTES
 
     @property
     def minutes_left(self) -> int:
         """Until it locks, rounded up; 0 when it is locked."""
-        return int(-(-(self._until - self._now()) // 60)) if self.signed_in else 0
+        return int(-(-(self._since + 60 * MINUTES - self._now()) // 60)) if self.signed_in else 0
 
     def authority(self) -> Authority | None:
         """What the administrator's deeds ask for; each begins the minutes anew. None when nobody is signed in."""
         if not self.signed_in:
             return None
-        self._until = self._now() + 60 * MINUTES
-        self.changed.emit()
+        self._since = self._now()
+        self.tick()
         return self._authority
 
-    def sign_in(self, pin: str, then: Callable[[Authority], None] | None = None) -> None:
-        """Check the PIN; `then` is called once it was right, `failed` tells otherwise."""
+    def check(self, pin: str, on_done: Callable[[Authority], None], on_failure: Callable[[Failure], None]) -> None:
+        """Check the PIN for one deed; nobody is signed in by it."""
+        self.deeds.do(lambda: self._guard().check(pin), on_done, on_failure)
 
-        def signed_in(authority: Authority) -> None:
-            self._sign_in(authority)
-            if then is not None:
-                then(authority)
+    def sign_in(self, pin: str, on_done: Callable[[], None], on_failure: Callable[[Failure], None]) -> None:
+        self._begin(lambda: self._guard().check(pin), on_done, on_failure)
 
-        self.deeds.do(lambda: self._guard().check(pin), signed_in, self.failed.emit)
-
-    def choose_pin(self, pin: str, until_now: str | None = None) -> None:
+    def choose_pin(
+        self, pin: str, until_now: str | None, on_done: Callable[[], None], on_failure: Callable[[Failure], None]
+    ) -> None:
         """Set the first PIN, or another one in place of `until_now`; who did so is signed in."""
 
         def change() -> Authority:
@@ -84,24 +91,41 @@ class AdministratorService(QObject):
             self._administration().set_pin(guard, given, pin)
             return guard.check(pin)
 
-        self.deeds.do(change, self._sign_in, self.failed.emit)
+        self._begin(change, on_done, on_failure)
 
     def lock(self) -> None:
+        self._session += 1
         self._authority = None
         self._timer.stop()
-        self.changed.emit()
+        self._tell()
 
     def tick(self) -> None:
+        """Lock when it is time; tell when the minutes left are others."""
         if self._authority is not None and not self.signed_in:
             self.lock()
-        else:
-            self.changed.emit()
+        elif self.minutes_left != self._told_minutes:
+            self._tell()
 
     def close(self) -> None:
         self.lock()
         self.deeds.close()
 
-    def _sign_in(self, authority: Authority) -> None:
-        self._authority, self._until = authority, self._now() + 60 * MINUTES
-        self._timer.start()
+    def _begin(
+        self, check: Callable[[], Authority], on_done: Callable[[], None], on_failure: Callable[[Failure], None]
+    ) -> None:
+        session = self._session
+
+        def checked(authority: Authority) -> None:
+            if session != self._session:
+                on_failure(LockedMeanwhile())
+                return
+            self._authority, self._since = authority, self._now()
+            self._timer.start()
+            self._tell()
+            on_done()
+
+        self.deeds.do(check, checked, on_failure)
+
+    def _tell(self) -> None:
+        self._told_minutes = self.minutes_left
         self.changed.emit()

@@ -16,16 +16,19 @@ from app.core.errors import UserFacingError
 _GOODBYE_SECONDS = 2.0
 
 
+Failure = UserFacingError | OSError
+"""What a person can act on."""
+
+
 @dataclass(frozen=True)
 class _Work:
     work: Callable[[], Any]
     on_done: Callable[[Any], None]
-    on_failure: Callable[[UserFacingError | OSError], None]
+    on_failure: Callable[[Failure], None]
 
 
 class Deeds(QObject):
-    """What a person can act on (UserFacingError, OSError) goes to `on_failure`; anything else is a fault, which also
-    ends the work and keeps its traceback."""
+    """A failure goes to `on_failure`. So does anything else, as a fault in a sentence; it keeps its traceback."""
 
     _ended = Signal(object)
     _told = Signal(object)
@@ -46,15 +49,20 @@ class Deeds(QObject):
         self,
         work: Callable[[], Any],
         on_done: Callable[[Any], None],
-        on_failure: Callable[[UserFacingError | OSError], None],
+        on_failure: Callable[[Failure], None],
     ) -> None:
         """Have `work` called in a thread, after what was asked for before it."""
         self._waiting.append(_Work(work, on_done, on_failure))
         self._next()
 
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
     def tell(self, function: Callable[[], None]) -> None:
         """From within the work: have the window's thread call `function`."""
-        self._told.emit(function)
+        if not self._closed:
+            self._told.emit(function)
 
     def close(self) -> None:
         """Nothing is begun or told any more; what is under way gets a moment to end."""
@@ -73,8 +81,12 @@ class Deeds(QObject):
             end = partial(work.on_done, work.work())
         except (UserFacingError, OSError) as error:
             end = partial(work.on_failure, error)
+        except BaseException as error:
+            end = partial(work.on_failure, UserFacingError(f"Inro has a fault ({type(error).__name__})."))
+            raise
         finally:
-            self._ended.emit(end)
+            if not self._closed:
+                self._ended.emit(end)
 
     def _on_told(self, function: Callable[[], None]) -> None:
         if not self._closed:

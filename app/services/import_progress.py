@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from app.core.models.importing import Copying, MemoryCompared, PapersChecked, Probing, SpaceFound, Step
     from app.core.models.library import InstalledModel
 
-Stage = Literal["header", "memory", "copy", "papers", "probe", "placed"]
-STAGES: tuple[Stage, ...] = ("header", "memory", "copy", "papers", "probe", "placed")
+Stage = Literal["header", "memory", "copy", "papers", "probe", "place"]
+STAGES: tuple[Stage, ...] = ("header", "memory", "copy", "papers", "probe", "place")
 """In the order in which they are passed; the disk's space is looked at with the memory."""
 
 _LEAST_FRACTION = 0.01
@@ -51,10 +51,20 @@ class ImportProgress:
             return self.copying.done_bytes / max(1, self.copying.total_bytes)
         if self.stage == "probe" and self.probing is not None:
             return self.probing.done / self.probing.steps
-        return 1.0 if self.stage == "placed" else 0.0
+        return 0.0
 
     def passed(self, stage: Stage) -> bool:
         return STAGES.index(stage) < STAGES.index(self.stage) or self.model is not None
+
+    @property
+    def failed_at(self) -> Stage | None:
+        """Where the import failed. Papers are looked at first of all, so that nothing is copied in vain."""
+        if self.error is None:
+            return None
+        from app.core.models.examination import Objected
+        from app.core.models.manifest import BadManifest
+
+        return "papers" if isinstance(self.error, Objected | BadManifest) else self.stage
 
     def after(self, step: Step, now: float) -> ImportProgress:
         """How far it is once `step` was made."""
@@ -74,8 +84,10 @@ class ImportProgress:
                 return replace(self._at("probe", now), papers=step)
             case importing.Probing():
                 return replace(self, probing=step)._timed(now)
+            case importing.Placing():
+                return self._at("place", now)
             case importing.Placed(model=model):
-                return replace(self._at("placed", now), model=model)
+                return replace(self, model=model)
 
     def _at(self, stage: Stage, now: float) -> ImportProgress:
         return self if self.stage == stage else replace(self, stage=stage, began=now, seconds_left=None)

@@ -26,14 +26,14 @@ _GOODBYE_SECONDS = 2.0
 @dataclass(frozen=True)
 class EngineState:
     """`examples` are questions that the loaded model can answer, by language. `scored`: it passed what was asked of it
-    before its release, as its manifest says. `expired` is the last day that its maker stood by it, once that is past.
+    before its release, as its manifest says. Its maker stands by it to the end of the day `expires`.
     """
 
     phase: Literal["starting", "loading", "ready", "failed"]
     model_name: str = ""
     demonstration: bool = False
     scored: bool = True
-    expired: datetime.date | None = None
+    expires: datetime.date | None = None
     model: ModelInfo | None = None
     load_fraction: float = 0.0
     failure: Failed | None = None
@@ -52,7 +52,7 @@ class InferenceService(QObject):
     """
 
     state_changed = Signal(object)
-    _arrived = Signal(object)
+    _arrived = Signal(int, object, object)
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class InferenceService(QObject):
         self._identity = ModelIdentity("", None)
         self._selected: SelectedModel | None = None
         self._thread: threading.Thread | None = None
-        self._again = False
+        self._run = 0
         self._arrived.connect(self._on_arrival)
         self._timer = QTimer(self, interval=_MEMORY_MILLISECONDS)
         self._timer.timeout.connect(self._measure)
@@ -88,21 +88,15 @@ class InferenceService(QObject):
 
     def start(self) -> None:
         """Load the selected model in the background; does nothing while that is under way."""
-        if self._thread is not None and self._thread.is_alive():
-            return
-        self._set_state(EngineState("starting"))
-        self._thread = threading.Thread(target=self._load, daemon=True)
-        self._thread.start()
-        self._timer.start()
+        if self._thread is None or not self._thread.is_alive():
+            self._begin()
 
     def reload(self) -> None:
-        """Another model was selected: load it, in place of what is loaded or loading."""
-        if self._thread is not None and self._thread.is_alive():
-            self._again = True
-            if self._state.phase == "loading":
-                self._engine().cancel()
-        else:
-            self.start()
+        """Another model was selected: load it, in place of what is loaded or loading. An answer that is being written
+        ends first."""
+        if self._state.phase == "loading":
+            self._engine().cancel()
+        self._begin()
 
     def restart(self) -> None:
         """After a failure: the same again."""
@@ -115,46 +109,54 @@ class InferenceService(QObject):
             # It may be hashing a large file; it saves nothing, so it may end with the process.
             self._thread.join(_GOODBYE_SECONDS)
 
-    def _load(self) -> None:
+    def _begin(self) -> None:
+        self._run += 1  # What an earlier thread still has to say is of the past.
+        self._set_state(EngineState("starting"))
+        self._thread = threading.Thread(target=self._load, args=(self._run,), daemon=True)
+        self._thread.start()
+        self._timer.start()
+
+    def _load(self, run: int) -> None:
         # Imported here, in the thread: the window can be typed in before the engine's modules are read.
         from app.core.engine.client import EngineError
         from app.core.engine.protocol import Failed
 
         state = EngineState("starting")
+
+        def on_progress(fraction: float) -> None:
+            if run != self._run:
+                self._engine().cancel()
+            self._arrived.emit(run, replace(state, load_fraction=fraction), None)
+
         try:
-            selected = self._selected = self._select()
-            self._identity = ModelIdentity(selected.name, selected.sha256)
+            selected = self._select()
             manifest = selected.manifest
             state = EngineState(
                 "loading",
                 model_name=selected.name,
                 demonstration=selected.demonstration,
                 scored=manifest is not None and manifest.verdict is not None and manifest.verdict.passed,
-                expired=selected.expired(datetime.date.today()),
+                expires=manifest.expires if manifest else None,
                 examples=manifest.examples if manifest else {},
             )
-            self._arrived.emit(state)
-            model = self._engine().load(
-                selected.path,
-                threads=self._threads(),
-                on_progress=lambda fraction: self._arrived.emit(replace(state, load_fraction=fraction)),
-            )
+            self._arrived.emit(run, state, selected)
+            if run != self._run:
+                return
+            model = self._engine().load(selected.path, threads=self._threads(), on_progress=on_progress)
         except EngineError as error:
-            self._arrived.emit(replace(state, phase="failed", failure=error.failure))
+            self._arrived.emit(run, replace(state, phase="failed", failure=error.failure), None)
         except (UserFacingError, OSError) as error:
             failure = Failed(code=_code_of(error), message=str(error))
-            self._arrived.emit(replace(state, phase="failed", failure=failure))
+            self._arrived.emit(run, replace(state, phase="failed", failure=failure), None)
         else:
-            self._arrived.emit(replace(state, phase="ready", model=model, load_fraction=1.0))
+            self._arrived.emit(run, replace(state, phase="ready", model=model, load_fraction=1.0), None)
 
-    def _on_arrival(self, state: EngineState) -> None:
-        if self._again and state.phase in ("ready", "failed"):
-            self._again = False
-            if self._thread is not None:
-                self._thread.join()  # This was the last that it had to say.
-            self.start()
-        else:
-            self._set_state(state)
+    def _on_arrival(self, run: int, state: EngineState, selected: SelectedModel | None) -> None:
+        if run != self._run:
+            return
+        if selected is not None:
+            self._selected, self._identity = selected, ModelIdentity(selected.name, selected.sha256)
+        self._set_state(state)
 
     def _set_state(self, state: EngineState) -> None:
         self._state = state

@@ -6,26 +6,24 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from PySide6.QtCore import QObject, Signal
 
 from app.core.errors import UserFacingError
-from app.services.deeds import Deeds
-from app.services.import_progress import ImportProgress
+from app.services.deeds import Deeds, Failure
 
 if TYPE_CHECKING:
     from app.core.models.administration import Administration
     from app.core.models.events import Rule
-    from app.core.models.importing import Import, Step
     from app.core.models.overview import Entry, Overview
     from app.core.models.pin import Authority
     from app.core.models.signing import PublicKey
 
-DeedName = Literal["show", "approve", "withdraw", "remove", "use", "roll_back", "policy", "trust", "distrust", "export"]
+DeedName = Literal["approve", "withdraw", "remove", "use", "roll_back", "policy", "trust", "distrust"]
 
-_GOODBYE_SECONDS = 5.0
 _TELL_SECONDS = 0.1
 
 
@@ -38,25 +36,37 @@ class Deed:
     """SHA-256; empty for the demonstration model, or none."""
     done_bytes: int = 0
     total_bytes: int = 0
+    seconds: float = 0.0
+    """Since it began to read."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        if not self.done_bytes:
+            return None
+        return self.seconds * (self.total_bytes - self.done_bytes) / self.done_bytes
+
+
+class DeedCancelled(UserFacingError):
+    def __init__(self) -> None:
+        super().__init__("It was cancelled; nothing was changed.")
 
 
 class LibraryService(QObject):
-    """`overview_changed` after everything that was done; `failed` tells the deed and the error; `switched` when another
-    model is to answer.
+    """`overview_changed` when the models were read anew, after everything that was done too; `unreadable` tells why
+    they could not be. `deed_changed` tells what is being done, or None; `failed` the deed and the error of one whose
+    caller does not ask for it; `switched` that another model is to answer.
 
     Args:
         administration: made when it is first asked for, in a thread.
         speeds: tokens a second that answers had here, by the model's SHA-256.
+        now: seconds of a monotonic clock.
     """
 
     overview_changed = Signal(object)
-    import_changed = Signal(object)
+    unreadable = Signal(object)
     deed_changed = Signal(object)
-    done = Signal(object)
     failed = Signal(object, object)
     switched = Signal()
-
-    _step = Signal(int, object)
 
     def __init__(
         self,
@@ -67,202 +77,172 @@ class LibraryService(QObject):
     ) -> None:
         super().__init__(parent)
         self._administration, self._speeds, self._now = administration, speeds, now
-        self._deeds = Deeds(self)
+        # What only reads does not wait for an approval that reads gigabytes.
+        self._deeds, self._reads = Deeds(self), Deeds(self)
         self._deed: Deed | None = None
         self._overview: Overview | None = None
         self._speed_of: Mapping[str, float] = {}
-        self._progress: ImportProgress | None = None
-        self._import: Import | None = None
-        self._import_thread: threading.Thread | None = None
-        self._import_number = 0
-        self._step.connect(self._on_step)
+        self._cancelled = threading.Event()
 
     @property
     def overview(self) -> Overview | None:
         """None until it was first read."""
         return self._overview
 
-    def speed(self, entry: Entry) -> float | None:
-        """Tokens a second of this model's latest answers on this PC."""
-        return self._speed_of.get(entry.manifest.sha256 if entry.manifest else entry.sha256)
-
     @property
     def deed(self) -> Deed | None:
         """What is being done now."""
         return self._deed
 
-    @property
-    def progress(self) -> ImportProgress | None:
-        """Of the import that runs or ran last; None once its end was taken note of."""
-        return self._progress
+    def speed(self, entry: Entry) -> float | None:
+        """Tokens a second of this model's latest answers on this PC."""
+        return self._speed_of.get(entry.file_sha256)
 
-    # --- showing ------------------------------------------------------------------------------------------------------
+    # --- reading ------------------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
         """Read everything anew."""
-        self._do(Deed("show"), lambda _: None)
 
-    def record(self, on_done: Callable[[Any], None]) -> None:
+        def read() -> tuple[Overview, Mapping[str, float]]:
+            overview = self._administration().overview()
+            try:
+                return overview, self._speeds()
+            except (UserFacingError, OSError):
+                return overview, {}  # The history's trouble is the page of questions' to tell.
+
+        self._reads.do(read, self._show, self.unreadable.emit)
+
+    def record(self, on_done: Callable[[Any], None], on_failure: Callable[[Failure], None]) -> None:
         """Read the record; `on_done` is called with its `Contents`."""
-        self._do(Deed("show"), lambda administration: administration.record.read(), on_done)
+        self._reads.do(lambda: self._administration().record.read(), on_done, on_failure)
 
-    def export_record(self, file: Path) -> None:
-        self._do(Deed("export"), lambda administration: administration.record.export_to(file))
+    def export_record(self, file: Path, on_done: Callable[[], None], on_failure: Callable[[Failure], None]) -> None:
+        """Write the record to a new file."""
+        self._reads.do(lambda: self._administration().record.export_to(file), lambda _: on_done(), on_failure)
 
     # --- deeds --------------------------------------------------------------------------------------------------------
 
-    def approve(self, authority: Authority, model: str, reason: str, file_bytes: int) -> None:
-        """`file_bytes` are read again."""
-        deed = Deed("approve", model, total_bytes=file_bytes)
+    def approve(
+        self,
+        authority: Authority,
+        entry: Entry,
+        reason: str,
+        on_done: Callable[[], None],
+        on_failure: Callable[[Failure], None],
+    ) -> None:
+        """With the manifest that `entry` was shown with. The file is read again; `cancel` ends that."""
+        began, told = self._now(), 0.0
+        deed = Deed("approve", entry.sha256, total_bytes=entry.file_bytes)
 
         def read(count: int) -> None:
-            nonlocal deed
-            deed = replace(deed, done_bytes=deed.done_bytes + count)
-            told = deed
-            self._deeds.tell(lambda: self._set_deed(told))
+            nonlocal deed, told
+            if self._cancelled.is_set():
+                raise DeedCancelled
+            now = self._now()
+            deed = replace(deed, done_bytes=deed.done_bytes + count, seconds=now - began)
+            if now - told >= _TELL_SECONDS:
+                told = now
+                self._deeds.tell(partial(self._set_deed, deed))
 
-        self._do(deed, lambda administration: administration.approve(authority, model, reason, read))
+        manifest = entry.examined.manifest_sha256 if entry.examined is not None else None
+        self._cancelled.clear()
+        self._do(deed, lambda each: each.approve(authority, entry.sha256, reason, read, manifest), on_done, on_failure)
 
-    def withdraw(self, authority: Authority, model: str, reason: str) -> None:
-        self._do(Deed("withdraw", model), lambda administration: administration.withdraw(authority, model, reason))
+    def withdraw(
+        self,
+        authority: Authority,
+        entry: Entry,
+        reason: str,
+        on_done: Callable[[], None],
+        on_failure: Callable[[Failure], None],
+    ) -> None:
+        deed = Deed("withdraw", entry.sha256)
+        self._do(deed, lambda each: each.withdraw(authority, entry.sha256, reason), on_done, on_failure)
 
-    def remove(self, authority: Authority, model: str, reason: str) -> None:
-        self._do(Deed("remove", model), lambda administration: administration.remove(authority, model, reason))
+    def remove(
+        self,
+        authority: Authority,
+        entry: Entry,
+        reason: str,
+        on_done: Callable[[], None],
+        on_failure: Callable[[Failure], None],
+    ) -> None:
+        deed = Deed("remove", entry.sha256)
+        self._do(deed, lambda each: each.remove(authority, entry.sha256, reason), on_done, on_failure)
+
+    def cancel(self) -> None:
+        """End an approval that is reading its file."""
+        self._cancelled.set()
 
     def use(self, model: str) -> None:
         """Let a model answer; empty is the demonstration model."""
         from app.core.models.administration import DEMONSTRATION_NAME
 
         name = model or DEMONSTRATION_NAME
-        self._do(Deed("use", model), lambda administration: administration.use(name), self._on_switch)
+        self._do(Deed("use", model), lambda each: each.use(name), self.switched.emit)
 
     def roll_back(self) -> None:
         """Let the model answer that was in use before: the one that the overview names."""
         back = self._overview.back_to if self._overview is not None else None
         if back is not None:
-            self._do(Deed("roll_back", back.sha256), lambda each: each.roll_back(back.sha256), self._on_switch)
+            self._do(Deed("roll_back", back.sha256), lambda each: each.roll_back(back.sha256), self.switched.emit)
 
-    def set_policy(self, authority: Authority, unsigned: Rule | None, named: Rule | None) -> None:
-        self._do(Deed("policy"), lambda administration: administration.set_policy(authority, unsigned, named))
+    def set_policy(
+        self,
+        authority: Authority,
+        unsigned: Rule | None,
+        named: Rule | None,
+        on_failure: Callable[[Failure], None] | None = None,
+    ) -> None:
+        """None leaves a rule as it is."""
+        self._do(Deed("policy"), lambda each: each.set_policy(authority, unsigned, named), on_failure=on_failure)
 
-    def trust(self, authority: Authority, key: PublicKey) -> None:
-        self._do(Deed("trust"), lambda administration: administration.trust(authority, key))
+    def trust(self, authority: Authority, key: PublicKey, on_failure: Callable[[Failure], None] | None = None) -> None:
+        self._do(Deed("trust"), lambda each: each.trust(authority, key), on_failure=on_failure)
 
-    def distrust(self, authority: Authority, key: PublicKey) -> None:
-        self._do(Deed("distrust"), lambda administration: administration.distrust(authority, key))
-
-    # --- importing ----------------------------------------------------------------------------------------------------
-
-    def bring_in(self, file: Path, manifest: Path | None = None) -> None:
-        """Import a file. Ignored while another import runs."""
-        if self._import_thread is not None:
-            return
-        self._import_number += 1
-        self._set_progress(ImportProgress(file, began=self._now()))
-        arguments = (self._import_number, file, manifest)
-        self._import_thread = threading.Thread(target=self._bring_in, args=arguments, daemon=True)
-        self._import_thread.start()
-
-    def cancel_import(self) -> None:
-        if self._progress is not None and self._progress.running:
-            self._set_progress(replace(self._progress, cancelling=True))
-            if self._import is not None:
-                self._import.cancel()
-
-    def dismiss_import(self) -> None:
-        """The end of the import was taken note of."""
-        if self._progress is not None and not self._progress.running:
-            self._set_progress(None)
+    def distrust(
+        self, authority: Authority, key: PublicKey, on_failure: Callable[[Failure], None] | None = None
+    ) -> None:
+        self._do(Deed("distrust"), lambda each: each.distrust(authority, key), on_failure=on_failure)
 
     def close(self) -> None:
-        """Cancel an import, which leaves nothing, and wait for it."""
-        self._import_number += 1
-        if self._import is not None:
-            self._import.cancel()
-        if self._import_thread is not None:
-            self._import_thread.join(_GOODBYE_SECONDS)
+        self._cancelled.set()
         self._deeds.close()
-
-    # --- in threads ---------------------------------------------------------------------------------------------------
-
-    def _bring_in(self, number: int, file: Path, manifest: Path | None) -> None:
-        try:
-            self._import = importing = self._administration().bring_in(file, manifest)
-            if self._unwanted(number):
-                importing.cancel()  # Asked for before there was anything to cancel.
-            told = 0.0
-            for step in importing.steps():
-                if _worth_telling(step) or self._now() - told >= _TELL_SECONDS:
-                    told = self._now()
-                    self._step.emit(number, step)
-        except (UserFacingError, OSError) as error:
-            self._step.emit(number, error)
-        except BaseException as error:
-            sentence = f"Inro has a fault ({type(error).__name__}); nothing of the file is kept."
-            self._step.emit(number, UserFacingError(sentence))
-            raise
-        finally:
-            self._import = None
-
-    def _unwanted(self, number: int) -> bool:
-        return number != self._import_number or (self._progress is not None and self._progress.cancelling)
+        self._reads.close()
 
     # --- in the window's thread ---------------------------------------------------------------------------------------
 
     def _do(
-        self, deed: Deed, work: Callable[[Administration], Any], on_done: Callable[[Any], None] | None = None
+        self,
+        deed: Deed,
+        work: Callable[[Administration], Any],
+        on_done: Callable[[], None] | None = None,
+        on_failure: Callable[[Failure], None] | None = None,
     ) -> None:
-        """Do something, then look how everything stands."""
+        def run() -> None:
+            self._deeds.tell(partial(self._set_deed, deed))
+            work(self._administration())
 
-        def run() -> tuple[Any, Overview, Mapping[str, float]]:
-            if deed.name != "show":
-                self._deeds.tell(lambda: self._set_deed(deed))
-            administration = self._administration()
-            result = work(administration)
-            return result, administration.overview(), self._speeds()
-
-        def ended(result: tuple[Any, Overview, Mapping[str, float]]) -> None:
+        def done(_: None) -> None:
             self._set_deed(None)
-            _, self._overview, self._speed_of = result
-            self.overview_changed.emit(self._overview)
             if on_done is not None:
-                on_done(result[0])
-            self.done.emit(deed)
-
-        def failed(error: UserFacingError | OSError) -> None:
-            self._set_deed(None)
-            self.failed.emit(deed, error)
-            if deed.name != "show":
-                self.refresh()  # It may have failed because something is not as it was shown.
-
-        self._deeds.do(run, ended, failed)
-
-    def _on_step(self, number: int, step: Step | UserFacingError | OSError) -> None:
-        if number != self._import_number or self._progress is None:
-            return
-        if isinstance(step, UserFacingError | OSError):
-            progress = replace(self._progress, error=step, cancelling=False)
-        else:
-            progress = self._progress.after(step, self._now())
-        if not progress.running:
-            self._import_thread = None
+                on_done()
             self.refresh()
-        self._set_progress(progress)
 
-    def _on_switch(self, _name: object) -> None:
-        self.switched.emit()
+        def failed(error: Failure) -> None:
+            self._set_deed(None)
+            if on_failure is not None:
+                on_failure(error)
+            else:
+                self.failed.emit(deed, error)
+            self.refresh()  # It may have failed because something is not as it was shown.
+
+        self._deeds.do(run, done, failed)
+
+    def _show(self, read: tuple[Overview, Mapping[str, float]]) -> None:
+        self._overview, self._speed_of = read
+        self.overview_changed.emit(self._overview)
 
     def _set_deed(self, deed: Deed | None) -> None:
         self._deed = deed
         self.deed_changed.emit(deed)
-
-    def _set_progress(self, progress: ImportProgress | None) -> None:
-        self._progress = progress
-        self.import_changed.emit(progress)
-
-
-def _worth_telling(step: Step) -> bool:
-    """A copy has hundreds of steps a second; a person reads a few, and the end of it."""
-    from app.core.models.importing import Copying
-
-    return not isinstance(step, Copying) or step.done_bytes >= step.total_bytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QDate, QEvent, QLocale, QMargins, Qt, Signal
@@ -204,8 +205,9 @@ class AskPage(QWidget):
         if not state.model_name or state.demonstration:
             return ""
         sentences = []
-        if state.expired is not None:
-            day = QLocale().toString(QDate(state.expired.year, state.expired.month, state.expired.day))
+        # Asked each time: a window may be open for days.
+        if (expires := state.expires) is not None and expires < datetime.date.today():
+            day = QLocale().toString(QDate(expires.year, expires.month, expires.day))
             sentences.append(
                 self.tr("The maker of this model stood by it until {day}. Tell your administrator.").format(day=day)
             )

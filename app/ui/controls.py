@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import html
+import unicodedata
+
 from PySide6.QtCore import QEvent, QMargins, QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtGui import QAccessible, QAccessibleEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from app.ui import icons
 from app.ui.theme import Theme
+
+_LONGEST_TOOLTIP = 2500
+_TOOLTIP_LINE = 100
+_LONGEST_ON_BUTTON = 30
 
 
 class Button(QPushButton):
@@ -53,6 +60,7 @@ class IconLabel(QLabel):
 
     def __init__(self, theme: Theme, icon: icons.Name, role: str, *, pixels: int = 18) -> None:
         super().__init__()
+        self.setTextFormat(Qt.TextFormat.PlainText)
         self._theme = theme
         self._icon = icon
         self._role = role
@@ -78,7 +86,7 @@ class ElidedLabel(QLabel):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         shown = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
-        self.setToolTip(self.text() if shown != self.text() else "")
+        self.setToolTip(plain_tooltip(self.text()) if shown != self.text() else "")
         painter = QPainter(self)
         painter.setPen(self.palette().color(self.foregroundRole()))
         painter.drawText(self.contentsRect(), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
@@ -165,12 +173,53 @@ class FailurePanel(QFrame):
         return self._label.text()
 
     def show_failure(self, sentence: str, action: str) -> None:
-        """An empty `action` shows no button."""
+        """An empty `action` shows no button. The same once more is not news to a screen reader."""
+        news = self.isHidden() or sentence != self._label.text()
         self._label.setText(sentence)
         self._label.setAccessibleName(sentence)
         self.action.setText(action)
         self.action.setVisible(bool(action))
         self.show()
+        if news:
+            QAccessible.updateAccessibility(QAccessibleEvent(self._label, QAccessible.Event.Alert))
+
+
+def plain_text(text: str, longest: int = 1000, most_lines: int = 12) -> str:
+    """A text from outside as it is shown: not endless, and what would turn the writing round is U+FFFD."""
+    head = text[: 2 * longest + 1].replace("\r\n", "\n")
+    short = "\n".join(head.split("\n", most_lines)[:most_lines])[:longest]
+    return "".join(map(_shown, short)) + ("…" if short != head else "")
+
+
+def plain_line(text: str, longest: int = 120) -> str:
+    """The same in one line, for a cell or a name in a sentence."""
+    return plain_text(" ".join(text[: 2 * longest + 1].splitlines()), longest)
+
+
+def plain_tooltip(text: str) -> str:
+    """A text from outside for a tool tip, which Qt would take for markup if it looked like it.
+
+    Qt breaks only markup into lines: a long text is handed over as such too, and still says what it says.
+    """
+    shown = plain_text(text, _LONGEST_TOOLTIP, most_lines=40)
+    if not {"<", "&"} & set(shown) and max(map(len, shown.split("\n"))) <= _TOOLTIP_LINE:
+        return shown
+    return f'<p style="white-space: pre-wrap">{html.escape(shown)}</p>'
+
+
+def button_text(name: str) -> str:
+    """A name from outside for a button or a menu, where "&" would underline a letter; its end tells models apart."""
+    line = plain_line(name, 2 * _LONGEST_TOOLTIP)
+    if len(line) > _LONGEST_ON_BUTTON:
+        half = _LONGEST_ON_BUTTON // 2
+        line = f"{line[:half]}…{line[1 - half :]}"
+    return line.replace("&", "&&")
+
+
+def _shown(character: str) -> str:
+    # Blanks such as the ideographic one are no printable characters to Python, and common in Japanese.
+    ordinary = character.isprintable() or character in "\n\t" or unicodedata.category(character) == "Zs"
+    return character if ordinary else "\N{REPLACEMENT CHARACTER}"
 
 
 def _beside(text: QLabel, icon: IconLabel) -> IconLabel:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QLabel, QProgressBar, QVBoxLayout, QWidget
 
-from app.ui.controls import FailurePanel
+from app.ui.controls import FailurePanel, plain_line
 from app.ui.failures import code_sentence, failure_sentence
 from app.ui.theme import Theme
 
@@ -24,6 +24,7 @@ class EngineNotice(QWidget):
         self._inference = inference
         self.label = QLabel()
         self.label.setProperty("role", "muted")
+        self.label.setTextFormat(Qt.TextFormat.PlainText)
         self.label.setWordWrap(True)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
@@ -50,7 +51,9 @@ class EngineNotice(QWidget):
         self.failure.setVisible(state.phase == "failed")
         self.setVisible(state.phase != "ready")
         if loading:
-            self.label.setText(self._loading_text())
+            text = self._loading_text()
+            self.label.setText(text)
+            self.bar.setAccessibleName(text)
             # A bar without an end while nothing can be measured.
             self.bar.setMaximum(0 if state.phase == "starting" else 100)
             self.bar.setValue(int(state.load_fraction * 100))
@@ -72,5 +75,5 @@ class EngineNotice(QWidget):
         if state.phase == "starting":
             return self.tr("Starting the engine…")
         return self.tr("Loading {model}: {percent} %").format(
-            model=state.model_name or self.tr("the model"), percent=int(state.load_fraction * 100)
+            model=plain_line(state.model_name) or self.tr("the model"), percent=int(state.load_fraction * 100)
         )

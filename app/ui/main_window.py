@@ -21,6 +21,7 @@ from app.ui.theme import Theme
 if TYPE_CHECKING:
     from app.services.administrator import AdministratorService
     from app.services.chat import ChatService
+    from app.services.importing import ImportService
     from app.services.inference import InferenceService
     from app.services.library import LibraryService
 
@@ -48,13 +49,15 @@ class MainWindow(QMainWindow):
         theme: Theme,
         open_connections: Callable[[], int],
         library: LibraryService,
+        imports: ImportService,
         administrator: AdministratorService,
         dialogs: FileDialogs,
     ) -> None:
         super().__init__()
         self.setWindowTitle("Inro")
         self.setWindowIcon(window_icon(theme.colors.accent))
-        self._chat, self._library, self._administrator = chat, library, administrator
+        self._inference, self._chat = inference, chat
+        self._library, self._imports, self._administrator = library, imports, administrator
         self._theme, self._dialogs = theme, dialogs
         self._by_name: dict[str, QWidget] = {}
         self._makers: dict[str, Callable[[], Page]] = {}
@@ -101,7 +104,9 @@ class MainWindow(QMainWindow):
     def _models_page(self) -> Page:
         from app.ui.models.page import ModelsPage
 
-        page = ModelsPage(self._library, self._administrator, self._dialogs, self._theme)
+        page = ModelsPage(
+            self._library, self._imports, self._administrator, self._inference, self._dialogs, self._theme
+        )
         return Page(page, page.panel, page.note)
 
     def _open_conversation(self, conversation: str) -> None:

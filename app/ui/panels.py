@@ -25,7 +25,6 @@ from app.ui.theme import Theme
 Tone = Literal["plain", "good", "check", "bad"]
 """Quiet; in order; amber, look at this; red, refused or lost."""
 
-LONGEST_PIN = 128
 _PIN_WIDTH = 360
 
 
@@ -131,6 +130,7 @@ class Field(QWidget):
         super().__init__()
         self.label = QLabel()
         self.label.setProperty("role", "muted")
+        self.label.setTextFormat(Qt.TextFormat.PlainText)
         self.label.setWordWrap(True)
         self.label.setBuddy(edit)
         self._edit = edit
@@ -149,10 +149,12 @@ class PinEdit(QLineEdit):
     """Shows dots, and is not kept by an input method."""
 
     def __init__(self, theme: Theme) -> None:
+        from app.core.models.pin import LONGEST  # Pages without a PIN share this module, and need nothing of models.
+
         super().__init__()
         self.setMaximumWidth(theme.px(_PIN_WIDTH))
         self.setEchoMode(QLineEdit.EchoMode.Password)
-        self.setMaxLength(LONGEST_PIN)
+        self.setMaxLength(LONGEST)
         self.setInputMethodHints(
             Qt.InputMethodHint.ImhHiddenText
             | Qt.InputMethodHint.ImhSensitiveData
@@ -196,6 +198,9 @@ class Form(Card):
         self.body.addLayout(buttons)
 
     def add_field(self, edit: QWidget) -> Field:
+        """Tab comes to the fields first, in their order, then to the buttons, which were made before them."""
         field = Field(self.theme, edit)
         self.fields.addWidget(field)
+        self.setTabOrder(edit, self.confirm)
+        self.setTabOrder(self.confirm, self.cancel)
         return field

@@ -65,7 +65,7 @@ def main(model: Path, rate: float) -> None:
             from PySide6.QtCore import Qt, QTimer
             from PySide6.QtWidgets import QApplication
 
-            window, library = application.window, application.library
+            window, imports = application.window, application.imports
             window.show_page("models")
             timer = QTimer(window, interval=FRAME_MILLISECONDS)
             timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -74,13 +74,13 @@ def main(model: Path, rate: float) -> None:
             def frame() -> None:
                 nonlocal last
                 window.status_line.update()
-                now, progress = time.perf_counter(), library.progress
+                now, progress = time.perf_counter(), imports.progress
                 stage = "idle" if progress is None else progress.stage
                 if last and application.inference.state.phase == "ready":
                     frames.setdefault(stage, []).append((now - last) * 1000)
                 last = now
                 if progress is None and len(frames.get("idle", ())) >= IDLE_FRAMES:
-                    library.bring_in(SlowPath(model))
+                    imports.bring_in([SlowPath(model)])
                 elif progress is not None and not progress.running:
                     timer.stop()
                     failures.append(str(progress.error or ""))

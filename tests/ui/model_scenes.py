@@ -21,7 +21,7 @@ def held_import(stage: Stage, model: Path, stop: Callable[[ImportProgress], bool
         progress, now = progress.after(step, now), now + 24
         if stop(progress):
             break
-    stage.library._set_progress(progress)
+    stage.imports._set_progress(progress)
 
 
 def copying(progress: ImportProgress) -> bool:

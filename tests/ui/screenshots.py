@@ -175,8 +175,8 @@ def models_imported(stage: Stage) -> None:
     hospital = Hospital(_folder())
     empty(stage)
     models_page(stage)
-    stage.library.bring_in(hospital.file("jmed-7b-v3", 9, verdict=verdict()))
-    _until(lambda: stage.library.progress is not None and not stage.library.progress.running)
+    stage.imports.bring_in([hospital.file("jmed-7b-v3", 9, verdict=verdict())])
+    _until(lambda: stage.imports.progress is not None and not stage.imports.progress.running)
     _until(lambda: stage.library.overview is not None and len(stage.library.overview.entries) == 2)
 
 
@@ -198,15 +198,15 @@ def models_refused(stage: Stage) -> None:
     data = bytearray(model.read_bytes())
     data[-1] ^= 1
     model.write_bytes(data)
-    stage.library.bring_in(model)
-    _until(lambda: stage.library.progress is not None and not stage.library.progress.running)
+    stage.imports.bring_in([model])
+    _until(lambda: stage.imports.progress is not None and not stage.imports.progress.running)
 
 
 def models_signed_in(stage: Stage) -> None:
     _, ids = _furnished()
     empty(stage)
     page = models_page(stage)
-    stage.administrator.sign_in(PIN)
+    stage.administrator.sign_in(PIN, lambda: None, print)
     _until(lambda: stage.administrator.signed_in)
     _until(lambda: stage.library.overview is not None)
     page.library_view.table.choose(ids["jmed-7b-v2"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app.core.engine.client import EngineClient, EngineError
+from app.core.engine.gauge import Gauge
 from app.core.engine.protocol import AUTO, Done, Failed, ModelInfo, Piece, Reading, Sampling, Turn
 from app.core.history.store import HistoryStore
 from app.core.language import Language
@@ -19,6 +20,7 @@ from app.core.models.selection import SelectedModel
 from app.core.paths import user_paths
 from app.services.administrator import AdministratorService
 from app.services.chat import ChatService
+from app.services.importing import ImportService
 from app.services.inference import InferenceService
 from app.services.library import LibraryService
 from app.ui.file_dialogs import FileDialogs
@@ -169,8 +171,11 @@ class Stage:
         self.translation = Translation(application, self.preferences, translations)
         self.paths = user_paths()
         self.library = LibraryService(lambda: Administration(self.paths), self.store.speeds)
+        self.imports = ImportService(lambda: Administration(self.paths), Gauge)
         self.administrator = AdministratorService(
-            lambda: PinGuard(self.paths.administrator), lambda: Administration(self.paths), lambda: self.now
+            lambda: PinGuard(self.paths.administrator, lambda: self.now),
+            lambda: Administration(self.paths),
+            lambda: self.now,
         )
         self.dialogs = ScriptedDialogs()
         self.window = MainWindow(
@@ -180,6 +185,7 @@ class Stage:
             self.theme,
             lambda: self.connections,
             self.library,
+            self.imports,
             self.administrator,
             self.dialogs,
         )
@@ -187,6 +193,7 @@ class Stage:
         self.composer = self.page.composer
 
     def close(self) -> None:
+        self.imports.close()
         self.library.close()
         self.administrator.close()
         self.chat.close()

@@ -23,6 +23,7 @@ State = Literal["streaming", "complete", "stopped", "failed"]
 
 _TITLE_LENGTH = 60
 _BUSY_SECONDS = 10.0
+_LATEST_MESSAGES = 2000
 
 
 @dataclass(frozen=True)
@@ -165,17 +166,19 @@ class HistoryStore:
         """Tokens a second by the model's SHA-256: the median of its latest complete `answers`."""
         import statistics  # 8 ms, which the start of the window need not wait for
 
-        with self._transaction() as database:
-            rows = database.execute(
-                "SELECT model_sha256, tokens_per_second FROM (SELECT *, ROW_NUMBER() OVER "
-                "(PARTITION BY model_sha256 ORDER BY created_at DESC) AS age FROM message "
-                "WHERE model_sha256 IS NOT NULL AND tokens_per_second IS NOT NULL) WHERE age <= ?",
-                (answers,),
-            ).fetchall()
+        try:
+            with self._lock:  # Only read, and no further back than is soon done.
+                rows = self._database.execute(
+                    "SELECT model_sha256, tokens_per_second FROM message ORDER BY rowid DESC LIMIT ?",
+                    (_LATEST_MESSAGES,),
+                ).fetchall()
+        except sqlite3.Error as error:
+            raise HistoryError(f"The history at {self._path} cannot be used: {error}.") from error
         found: dict[str, list[float]] = {}
         for sha256, speed in rows:
-            found.setdefault(sha256, []).append(speed)
-        return {sha256: statistics.median(values) for sha256, values in found.items()}
+            if sha256 is not None and speed is not None and len(found.setdefault(sha256, [])) < answers:
+                found[sha256].append(speed)
+        return {sha256: statistics.median(values) for sha256, values in found.items() if values}
 
     def _insert(self, database: sqlite3.Connection, message: Message) -> None:
         database.execute(

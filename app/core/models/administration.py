@@ -89,9 +89,17 @@ class Administration:
         return Import(self._library, source, self.trusted(), write_down, manifest=manifest, gauge=gauge)
 
     def approve(
-        self, authority: Authority, name: str, reason: str, on_bytes: Callable[[int], None] | None = None
+        self,
+        authority: Authority,
+        name: str,
+        reason: str,
+        on_bytes: Callable[[int], None] | None = None,
+        manifest_sha256: str | None = None,
     ) -> InstalledModel:
         """Let clinicians use a model, with the manifest it has now and this engine; its files are read again.
+
+        `manifest_sha256` is of the manifest that a person was shown, empty for none; another one is refused. What
+        `on_bytes` raises ends the approval.
 
         Raises:
             InputError: there is no such model, or no reason.
@@ -102,6 +110,9 @@ class Administration:
         examined = examine(model.path, self.trusted())
         if found := objections(examined, self._today(), unsigned_allowed=standing.policy.unsigned == "allow"):
             raise Objected(model.name, "approved", found[0])
+        if manifest_sha256 is not None and examined.manifest_sha256 != manifest_sha256:
+            other = Objection("other_manifest", "It came with another manifest in the meantime; look at it again.")
+            raise Objected(model.name, "approved", other)
         hashes = model.hashes(on_bytes)
         manifest, parts = examined.manifest, parts_digest(hashes[1:])
         known = standing.models.get(model.sha256)
@@ -154,7 +165,8 @@ class Administration:
             return DEMONSTRATION_NAME
         model = self._library.find(name)
         check_approved(self.standing().of(model.sha256, model.name))
-        if model.manifest and model.manifest.expired(self._today()):
+        if self._expired(model):
+            assert model.manifest is not None
             sentence = f"Its maker stands by it until {model.manifest.expires} only, and that day is past."
             raise Objected(model.name, "used", Objection("expired", sentence))
         self._switch(events.Switched(model=model.sha256, name=recorded_name(model.name)))
@@ -165,9 +177,8 @@ class Administration:
 
         Raises InputError if there is none that may, or it is not the one that a person was offered, `to` (its SHA-256).
         """
-        standing, today = self.standing(), self._today()
-        models = self._library.models()
-        there = {model.sha256: model.name for model in models if not (model.manifest and model.manifest.expired(today))}
+        standing = self.standing()
+        there = {model.sha256: model.name for model in self._library.models() if not self._expired(model)}
         model = previous(standing, there)
         if model is None:
             raise InputError("no model was in use before, or none that may be used now. See: inro models list")
@@ -213,6 +224,9 @@ class Administration:
         anew = self.record.begin_anew(_reason(reason), "given" if guard.is_set else "none")
         self._choose(DEMONSTRATION)  # as the new record has it
         return anew
+
+    def _expired(self, model: InstalledModel) -> bool:
+        return model.manifest is not None and model.manifest.expired(self._today())
 
     def _switch(self, event: Event) -> None:
         assert isinstance(event, events.Switched | events.RolledBack)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Generator
 from pathlib import Path
 
-from app.core.errors import InputError, MachineError
+from app.core.errors import InputError, NoSpace
 
 _CHUNK = 4 * 1024 * 1024
 _BUFFERS = 4
@@ -27,7 +27,7 @@ def copy_hashing(source: Path, target: Path) -> Generator[int, None, str]:
 
     Raises:
         InputError: the source cannot be read to its end.
-        MachineError: there is no space left.
+        NoSpace: there is no space left.
     """
     free: queue.Queue[bytearray] = queue.Queue()
     for _ in range(_BUFFERS):
@@ -88,7 +88,7 @@ def _copy(
             os.fsync(writing.fileno())
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        copied.put(MachineError(f"No space is left for {target.name}; make room and import again.") if full else error)
+        copied.put(NoSpace(f"No space is left for {target.name}; make room and import again.") if full else error)
     except BaseException as error:  # noqa: BLE001 - it is raised in the thread that waits
         copied.put(error)
     else:

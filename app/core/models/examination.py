@@ -55,7 +55,16 @@ class Examination:
 class Objection:
     """As text, its sentence."""
 
-    kind: Literal["broken_signature", "contradiction", "expired", "unsigned", "unknown_key", "changed"]
+    kind: Literal[
+        "broken_signature",
+        "contradiction",
+        "expired",
+        "unsigned",
+        "unknown_key",
+        "changed",
+        "other_file",
+        "other_manifest",
+    ]
     sentence: str
 
     def __str__(self) -> str:

@@ -16,10 +16,10 @@ from app.core.engine.client import EngineClient, EngineError
 from app.core.engine.gauge import Gauge
 from app.core.engine.hardware import default_context, free_memory
 from app.core.engine.protocol import Measured
-from app.core.errors import CheckRefused, ExitCode, MachineError, UserFacingError
+from app.core.errors import CheckRefused, ExitCode, NoSpace, UserFacingError
 from app.core.files import write_atomically
 from app.core.models.copying import copy_hashing
-from app.core.models.examination import Examination, contradictions, examine
+from app.core.models.examination import Examination, Objected, Objection, contradictions, examine
 from app.core.models.fit import Fit, GpuFit, SpeedRange, fits, gpu_fit, speed, types_to_measure
 from app.core.models.gguf_header import GgufHeader, model_files, read_header
 from app.core.models.library import InstalledModel, ModelLibrary, parts_digest
@@ -70,13 +70,18 @@ class Probing:
 
 
 @dataclass(frozen=True)
+class Placing:
+    """What comes next can no longer be cancelled."""
+
+
+@dataclass(frozen=True)
 class Placed:
     """The last step."""
 
     model: InstalledModel
 
 
-Step = HeaderRead | MemoryCompared | SpaceFound | Copying | PapersChecked | Probing | Placed
+Step = HeaderRead | MemoryCompared | SpaceFound | Copying | PapersChecked | Probing | Placing | Placed
 
 
 @dataclass(frozen=True)
@@ -168,12 +173,14 @@ class Import:
             _check_hashes(examined, files, hashes)
             yield PapersChecked(examined.manifest, examined.signature)
             yield from self._tried(copy, header, scratch)
+            yield Placing()
+            self._stop_if_cancelled()
             yield Placed(self._place(copy, hashes, examined))
 
     def _space(self, folder: Path, needed: int) -> SpaceFound:
         free = shutil.disk_usage(folder).free
         if free < needed:
-            raise MachineError(f"The model needs {needed / 1e9:.2f} GB on the disk, and {free / 1e9:.2f} GB are free.")
+            raise NoSpace(f"The model needs {needed / 1e9:.2f} GB on the disk, and {free / 1e9:.2f} GB are free.")
         return SpaceFound(needed, free)
 
     def _copied(self, files: Sequence[Path], folder: Path, total: int) -> Generator[Copying, None, tuple[str, ...]]:
@@ -269,10 +276,11 @@ def _copy_name(file: Path, count: int) -> str:
 
 def _check_claims(examined: Examination, header: GgufHeader) -> None:
     if examined.signature.state == "broken":
-        raise CheckRefused(f"{examined.path.name}: {examined.signature}.")
+        sentence = "The signature does not fit: the manifest or the signature was changed."
+        raise Objected(examined.path.name, "imported", Objection("broken_signature", sentence))
     if examined.manifest is not None:
         for sentence in contradictions(header, examined.manifest):
-            raise CheckRefused(f"{examined.path.name}: {sentence}")
+            raise Objected(examined.path.name, "imported", Objection("contradiction", sentence))
 
 
 def _check_hashes(examined: Examination, files: Sequence[Path], hashes: Sequence[str]) -> None:
@@ -284,7 +292,8 @@ def _check_hashes(examined: Examination, files: Sequence[Path], hashes: Sequence
     ]
     for file, sha256, (name, expected) in zip(files, hashes, claimed, strict=True):
         if (file.name, sha256) != (name, expected):
-            raise CheckRefused(f"{file.name} is not the file its manifest describes: it was changed.")
+            sentence = "It is not the file its manifest describes: it was changed."
+            raise Objected(file.name, "imported", Objection("other_file", sentence))
 
 
 def _write_papers(examined: Examination, model: Path) -> None:

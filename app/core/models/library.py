@@ -59,7 +59,14 @@ class ModelLibrary:
         return sorted((model for model in found if model), key=lambda model: (model.name, model.sha256))
 
     def find(self, name: str) -> InstalledModel:
-        """A model by name or by the beginning of its sha256. Raises InputError if there is not exactly one."""
+        """A model by name or by the beginning of its sha256. Raises InputError if there is not exactly one.
+
+        A whole sha256 is one model's only, even if another one claims it for its name.
+        """
+        if _SHA256.fullmatch(name):
+            if (model := self.installed(name)) is None:
+                raise InputError(f"{name} is not in the library. `inro models list` shows what there is.")
+            return model
         matching = [model for model in self.models() if model.name == name or model.sha256.startswith(name)]
         if len(matching) != 1:
             problem = "is not in the library" if not matching else "names several models; use the sha256"

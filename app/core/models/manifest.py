@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -16,75 +16,82 @@ from app.core.language import Language
 MAX_MANIFEST_BYTES = 1024 * 1024
 MAX_NAME_CHARACTERS = 200
 
-IntendedUse = Annotated[str, msgspec.Meta(max_length=4000)]
+Text = Annotated[str, msgspec.Meta(max_length=4000)]
+"""Long enough for a sentence or a few; short enough to be shown."""
+Item = TypeVar("Item")
+Many = Annotated[tuple[Item, ...], msgspec.Meta(max_length=1000)]
 Sha256OrNone = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")]
+
+
+class BadManifest(InputError):
+    """A manifest that is too large, no JSON, or not of the schema."""
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One input of the file: a checkpoint, an adapter, a data set, a run record, an importance matrix."""
 
     kind: Literal["checkpoint", "adapter", "data", "record", "importance"]
-    name: str
-    sha256: str
+    name: Text
+    sha256: Text
 
 
 class ScoreCardReference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    file: str
-    sha256: str
+    file: Text
+    sha256: Text
 
 
 class Base(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The base model, as its publisher calls it, and the commit; empty where it is not known."""
 
-    name: str
-    revision: str = ""
+    name: Text
+    revision: Text = ""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A further file of a model that is split; the first is the one that the manifest names."""
 
-    file: str
+    file: Text
     file_bytes: int
-    sha256: str
+    sha256: Text
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was asked of the file before its release."""
 
-    name: str
+    name: Text
     passed: bool
-    reason: str
+    reason: Text
     """A sentence."""
 
 
 class ScoredRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A run of the evaluation that scored the file."""
 
-    task: str
+    task: Text
     language: Language
-    how: str
+    how: Text
     """letter, option, generate, paper or paper-fixed."""
     n: int
     correct: int
     accuracy: float
     interval_95: tuple[float, float]
     """Wilson's."""
-    items_sha256: str
+    items_sha256: Text
     """Of the run's items.jsonl."""
-    llama_cpp_commit: str
+    llama_cpp_commit: Text
     """Of the engine that scored it."""
-    baseline_model_sha256: str = ""
+    baseline_model_sha256: Text = ""
     """Of the file that it was compared with; empty without one."""
-    baseline_items_sha256: str = ""
+    baseline_items_sha256: Text = ""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether the file may ship, and why: what `inro-eval gate` said last."""
 
     passed: bool
-    conditions: tuple[Condition, ...]
-    runs: tuple[ScoredRun, ...]
-    thresholds_sha256: str
+    conditions: Many[Condition]
+    runs: Many[ScoredRun]
+    thresholds_sha256: Text
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,28 +104,28 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     format: Literal["inro-model-manifest/1"] = "inro-model-manifest/1"
-    name: str
-    file: str
+    name: Text
+    file: Text
     file_bytes: int
-    sha256: str
-    architecture: str
-    quantization: str
+    sha256: Text
+    architecture: Text
+    quantization: Text
     parameters: int
     context_length: int
-    licence: str
-    languages: tuple[Language, ...]
+    licence: Text
+    languages: Many[Language]
     demonstration: bool = False
-    examples: dict[Language, tuple[str, ...]] = {}
+    examples: dict[Language, Many[Text]] = {}
     base: Base | None = None
-    recipe: dict[str, str] = {}
-    parts: tuple[Part, ...] = ()
-    sources: tuple[Source, ...] = ()
-    versions: dict[str, str] = {}
-    verification: dict[str, float] = {}
-    not_compared: tuple[str, ...] = ()
-    score_cards: tuple[ScoreCardReference, ...] = ()
+    recipe: dict[Text, Text] = {}
+    parts: Many[Part] = ()
+    sources: Many[Source] = ()
+    versions: dict[Text, Text] = {}
+    verification: dict[Text, float] = {}
+    not_compared: Many[Text] = ()
+    score_cards: Many[ScoreCardReference] = ()
     verdict: Verdict | None = None
-    intended_use: IntendedUse = ""
+    intended_use: Text = ""
     expires: datetime.date | None = None
     chat_template_sha256: Sha256OrNone = ""
 
@@ -132,24 +139,27 @@ def manifest_path(model: Path) -> Path:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Raises InputError for a file that is too large, no JSON, or not of this schema."""
+    """Raises BadManifest."""
     return parse_manifest(read_manifest_bytes(path), path)
 
 
 def read_manifest_bytes(path: Path) -> bytes:
-    """For what is said of the exact bytes: a signature, a hash. Raises InputError for a file that is too large."""
-    return read_bounded(path, MAX_MANIFEST_BYTES, "a manifest")
+    """For what is said of the exact bytes: a signature, a hash. Raises BadManifest for a file that is too large."""
+    try:
+        return read_bounded(path, MAX_MANIFEST_BYTES, "a manifest")
+    except InputError as error:
+        raise BadManifest(str(error)) from None
 
 
 def parse_manifest(data: bytes, path: Path) -> Manifest:
-    """Raises InputError, which names `path`, for what is no JSON or not of this schema."""
+    """Raises BadManifest, which names `path`, for what is no JSON or not of this schema."""
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{path} is not a valid manifest: {error}.") from error
+        raise BadManifest(f"{path} is not a valid manifest: {error}.") from error
     if not manifest.name.isprintable() or len(manifest.name) > MAX_NAME_CHARACTERS:
         # It is shown in terminals and in the window, where control characters move what a person reads.
-        raise InputError(f"{path} is not a valid manifest: its name is too long or no printable text.")
+        raise BadManifest(f"{path} is not a valid manifest: its name is too long or no printable text.")
     return manifest
 
 

@@ -15,7 +15,7 @@ from app.core.models.signing import PublicKey
 from app.core.models.standing import DEMONSTRATION, ModelStanding, Policy, Standing, previous
 from app.core.paths import demonstration_model
 
-Mark = Literal["demonstration", "unsigned", "not_scored", "failed_gate", "expired", "damaged"]
+Mark = Literal["demonstration", "unsigned", "broken_signature", "not_scored", "failed_gate", "expired", "damaged"]
 """What a person should know before trusting a model."""
 
 
@@ -39,6 +39,11 @@ class Entry:
     def demonstration_model(self) -> bool:
         """The one that ships with the application."""
         return not self.model.sha256
+
+    @property
+    def file_sha256(self) -> str:
+        """Of the file, the demonstration model's too."""
+        return self.manifest.sha256 if self.demonstration_model and self.manifest else self.model.sha256
 
     @property
     def name(self) -> str:
@@ -77,7 +82,10 @@ class Entry:
             marks.append("not_scored")
         elif not manifest.verdict.passed:
             marks.append("failed_gate")
-        if not self.demonstration_model and not self.standing.key_id:
+        signed = self.examined.signature.state if self.examined else "none"
+        if signed == "broken":
+            marks.append("broken_signature")
+        elif signed != "valid" and not self.demonstration_model:
             marks.append("unsigned")
         if manifest is not None and manifest.expired(self.today):
             marks.append("expired")

@@ -185,7 +185,7 @@
     </message>
     <message>
         <source>Clinicians can then choose it, with this manifest and this version of the engine. The file is read once more and compared with its manifest.</source>
-        <translation>承認すると、現在のマニフェストとエンジンの版に限り、医療者がこのモデルを選択できるようになります。承認時にファイル全体を読み直し、マニフェストと照合します。</translation>
+        <translation>承認すると、現在のマニフェストとエンジンのバージョンに限り、医療者がこのモデルを選択できるようになります。承認時にファイル全体を読み直し、マニフェストと照合します。</translation>
     </message>
     <message>
         <source>Withdraw the approval of {model}</source>
@@ -220,8 +220,20 @@
         <translation>理由（記録に残ります）</translation>
     </message>
     <message>
-        <source>Administrator&apos;s PIN</source>
-        <translation>管理者の PIN</translation>
+        <source>Administrator&apos;s PIN, for this once</source>
+        <translation>管理者の PIN（この操作にのみ使用）</translation>
+    </message>
+    <message>
+        <source>Reading the file</source>
+        <translation>ファイルの読み込み</translation>
+    </message>
+    <message>
+        <source>A reason has at most {count} characters.</source>
+        <translation>理由は {count} 文字以内で入力してください。</translation>
+    </message>
+    <message>
+        <source>Reading the file: {done} of {total}</source>
+        <translation>ファイルを読み込んでいます：{done} / {total}</translation>
     </message>
 </context>
 <context>
@@ -260,6 +272,14 @@
 </context>
 <context>
     <name>Facts</name>
+    <message>
+        <source>Copy all</source>
+        <translation>すべてコピー</translation>
+    </message>
+    <message>
+        <source>What is known of the model</source>
+        <translation>モデルの情報</translation>
+    </message>
     <message>
         <source>Architecture</source>
         <translation>アーキテクチャ</translation>
@@ -334,7 +354,7 @@
     </message>
     <message>
         <source>Made from</source>
-        <translation>材料</translation>
+        <translation>作成元</translation>
     </message>
     <message>
         <source>Made with</source>
@@ -374,7 +394,7 @@
     </message>
     <message>
         <source>with the key {key}, which this PC does not trust; it claims to be {signer}</source>
-        <translation>信頼済みでない鍵 {key} による署名（自称：{signer}）</translation>
+        <translation>信頼済みでない鍵 {key} による署名（署名者の表示：{signer}、未確認）</translation>
     </message>
     <message>
         <source>none</source>
@@ -411,6 +431,26 @@
     <message>
         <source>{count} million</source>
         <translation>{count}M</translation>
+    </message>
+    <message>
+        <source>{low} to {high} tokens a second from the processor (memory is read at {rate} GB a second)</source>
+        <translation>{low}〜{high} トークン/秒（CPU のみ。メモリの読み取り速度 {rate} GB/秒）</translation>
+    </message>
+    <message>
+        <source>Expected speed</source>
+        <translation>予想速度</translation>
+    </message>
+    <message>
+        <source>GPU</source>
+        <translation>GPU</translation>
+    </message>
+    <message>
+        <source>none that the engine can use</source>
+        <translation>エンジンが使用できる GPU はありません</translation>
+    </message>
+    <message>
+        <source>{layers} of {all} layers fit into {gpu}, with a context of {context} tokens</source>
+        <translation>全 {all} 層のうち {layers} 層が {gpu} に載ります（コンテキスト {context} トークンの場合）</translation>
     </message>
 </context>
 <context>
@@ -514,6 +554,10 @@
         <translation>キャンセル</translation>
     </message>
     <message>
+        <source>Progress of the import</source>
+        <translation>取り込みの進み具合</translation>
+    </message>
+    <message>
         <source>Approve…</source>
         <translation>承認…</translation>
     </message>
@@ -536,6 +580,10 @@
     <message>
         <source>Imported: {file}</source>
         <translation>取り込みました：{file}</translation>
+    </message>
+    <message>
+        <source>Refused: {step}</source>
+        <translation>不合格：{step}</translation>
     </message>
     <message>
         <source>Header</source>
@@ -613,13 +661,68 @@
         <source>Approval</source>
         <translation>承認</translation>
     </message>
+</context>
+<context>
+    <name>KeyOffer</name>
     <message>
-        <source>about {seconds} s left</source>
-        <translation>残り約 {seconds} 秒</translation>
+        <source>{signer} · key {key}
+Compare this key with the one that the signer tells you by telephone or letter: whoever brought the model could have brought the key.</source>
+        <translation>{signer}（鍵 {key}）
+この鍵 ID を、署名者から電話や書面で伝えられた値と照合してください。モデルを持ち込んだ者が、鍵も差し替えている可能性があります。</translation>
     </message>
     <message>
-        <source>about {minutes} min left</source>
-        <translation>残り約 {minutes} 分</translation>
+        <source>It is the same: trust it</source>
+        <translation>一致したので登録する</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>キャンセル</translation>
+    </message>
+</context>
+<context>
+    <name>KeyRemoval</name>
+    <message>
+        <source>No longer trust {signer} (key {key})?</source>
+        <translation>{signer}（鍵 {key}）の信頼を解除しますか？</translation>
+    </message>
+    <message>
+        <source>No longer trust it</source>
+        <translation>信頼を解除する</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>キャンセル</translation>
+    </message>
+    <message>
+        <source>, </source>
+        <translation>、</translation>
+    </message>
+    <message>
+        <source>No approved model was signed with it.</source>
+        <translation>この鍵で署名された承認済みのモデルはありません。</translation>
+    </message>
+    <message>
+        <source>1 model must then be approved again: {models}</source>
+        <translation>解除すると、次の 1 件のモデルは再承認が必要になります：{models}</translation>
+    </message>
+    <message>
+        <source>{count} models must then be approved again: {models}</source>
+        <translation>解除すると、次の {count} 件のモデルは再承認が必要になります：{models}</translation>
+    </message>
+    <message>
+        <source>{model} is in use. A window that has it loaded keeps it until it is closed; the next start refuses it.</source>
+        <translation>{model} は使用中です。読み込み済みのウィンドウでは閉じるまで動作し、次回の起動から使用できなくなります。</translation>
+    </message>
+</context>
+<context>
+    <name>KeyRow</name>
+    <message>
+        <source>No longer trust…</source>
+        <translation>信頼を解除…</translation>
+    </message>
+    <message>
+        <source>No longer trust {signer}</source>
+        <translation>{signer} の信頼を解除</translation>
     </message>
 </context>
 <context>
@@ -635,12 +738,20 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
 初期設定では署名付きのファイルだけを承認できます。先に「ポリシーと鍵」で作成者の鍵を信頼済みとして登録してください。</translation>
     </message>
     <message>
+        <source>Load it now</source>
+        <translation>今すぐ読み込む</translation>
+    </message>
+    <message>
         <source>1 more model is not approved. An administrator sees it after signing in.</source>
         <translation>ほかに未承認のモデルが 1 件あります。管理者がサインインすると表示されます。</translation>
     </message>
     <message>
         <source>{count} more models are not approved. An administrator sees them after signing in.</source>
         <translation>ほかに未承認のモデルが {count} 件あります。管理者がサインインすると表示されます。</translation>
+    </message>
+    <message>
+        <source>{loaded} is loaded and answers; {chosen} is the model in use from the next start on.</source>
+        <translation>現在は {loaded} が読み込まれています。次回の起動からは {chosen} が使用されます。</translation>
     </message>
     <message>
         <source>The models cannot be shown.</source>
@@ -677,6 +788,10 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
         <translation>サイズ</translation>
     </message>
     <message>
+        <source>Click to sort by it; by keyboard, Ctrl+↑ or Ctrl+↓ in a cell of the column</source>
+        <translation>クリックで並べ替え（キーボードでは、その列のセルで Ctrl+↑ または Ctrl+↓）</translation>
+    </message>
+    <message>
         <source>Score (%)</source>
         <translation>正答率（%）</translation>
     </message>
@@ -690,7 +805,7 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
     </message>
     <message>
         <source>{speed} tok/s</source>
-        <translation>{speed} tok/s</translation>
+        <translation>{speed} トークン/秒</translation>
     </message>
     <message>
         <source>{task} ({language}): {correct} of {n} right, {low}–{high} % (95 % interval)</source>
@@ -743,10 +858,6 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
         <translation>未評価</translation>
     </message>
     <message>
-        <source>did not pass its scoring</source>
-        <translation>評価不合格</translation>
-    </message>
-    <message>
         <source>expired</source>
         <translation>期限切れ</translation>
     </message>
@@ -780,7 +891,7 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
     </message>
     <message>
         <source>Wrong PINs were given. Wait {seconds} seconds, then try again.</source>
-        <translation>PIN を続けて誤りました。{seconds} 秒待ってから、もう一度入力してください。</translation>
+        <translation>誤った PIN が続けて入力されました。{seconds} 秒待ってから、もう一度入力してください。</translation>
     </message>
     <message>
         <source>The model is in use. Choose another one first.</source>
@@ -791,20 +902,12 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
         <translation>このモデルは、この PC での使用が承認されていません。</translation>
     </message>
     <message>
-        <source>This could not be done; nothing was changed.</source>
-        <translation>操作を完了できませんでした。何も変更されていません。</translation>
-    </message>
-    <message>
         <source>Details: {message}</source>
         <translation>詳細：{message}</translation>
     </message>
     <message>
         <source>{shortest} to {longest} characters</source>
         <translation>{shortest}〜{longest} 文字</translation>
-    </message>
-    <message>
-        <source>The import was cancelled. Nothing of the file is kept.</source>
-        <translation>取り込みをキャンセルしました。途中のファイルは残っていません。</translation>
     </message>
     <message>
         <source>The file is not a model that this application can use, or it is damaged.</source>
@@ -833,6 +936,62 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
     <message>
         <source>Nothing of the file is kept.</source>
         <translation>途中のファイルは残っていません。</translation>
+    </message>
+    <message>
+        <source>signature does not fit</source>
+        <translation>署名の不一致</translation>
+    </message>
+    <message>
+        <source>failed its scoring</source>
+        <translation>評価不合格</translation>
+    </message>
+    <message>
+        <source>It was locked in the meantime; nothing was done.</source>
+        <translation>途中でロックされたため、操作は行われませんでした。</translation>
+    </message>
+    <message>
+        <source>It was cancelled; nothing was changed.</source>
+        <translation>キャンセルしました。何も変更されていません。</translation>
+    </message>
+    <message>
+        <source>There is no space left on the disk.</source>
+        <translation>ディスクの空き容量がありません。</translation>
+    </message>
+    <message>
+        <source>This could not be done.</source>
+        <translation>操作を完了できませんでした。</translation>
+    </message>
+    <message>
+        <source>The import was cancelled.</source>
+        <translation>取り込みをキャンセルしました。</translation>
+    </message>
+    <message>
+        <source>The manifest beside the file is damaged, or none that this version knows.</source>
+        <translation>マニフェストが破損しているか、このバージョンで読み取れない形式です。</translation>
+    </message>
+    <message>
+        <source>It is not clear which file is the model. Choose one GGUF file, or drop the folder of one model.</source>
+        <translation>どのファイルがモデルか判断できません。GGUF ファイルを 1 つ選択するか、モデル 1 件のフォルダーをドロップしてください。</translation>
+    </message>
+    <message>
+        <source>The file is not there any more. Is the stick or the share still connected?</source>
+        <translation>ファイルが見つかりません。USB メモリや共有フォルダーの接続を確認してください。</translation>
+    </message>
+    <message>
+        <source>This PC could not be compared with what the model needs.</source>
+        <translation>モデルに必要なメモリと、この PC のメモリを比較できませんでした。</translation>
+    </message>
+    <message>
+        <source>The copy of the file could not be checked.</source>
+        <translation>コピーしたファイルを検査できませんでした。</translation>
+    </message>
+    <message>
+        <source>about {seconds} s left</source>
+        <translation>残り約 {seconds} 秒</translation>
+    </message>
+    <message>
+        <source>about {minutes} min left</source>
+        <translation>残り約 {minutes} 分</translation>
     </message>
     <message>
         <source>The record of this installation begins, on {computer}</source>
@@ -868,7 +1027,7 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
     </message>
     <message>
         <source>Went back to {name}</source>
-        <translation>{name} に戻す</translation>
+        <translation>{name} に戻しました</translation>
     </message>
     <message>
         <source>Changed the policy. Unsigned models: {unsigned}. Files named at the start: {named}</source>
@@ -932,7 +1091,11 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
     </message>
     <message>
         <source>The file is not the one that was imported: it was changed or is incomplete.</source>
-        <translation>取り込んだファイルと一致しません。変更されているか、不完全です。</translation>
+        <translation>ファイルが、取り込み時のものと一致しません。変更されているか、不完全です。</translation>
+    </message>
+    <message>
+        <source>The model came with another manifest in the meantime. Look at it again before you approve it.</source>
+        <translation>表示中に、別のマニフェストで取り込まれました。内容を確認し直してから承認してください。</translation>
     </message>
 </context>
 <context>
@@ -952,10 +1115,6 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
     <message>
         <source>Import a file…</source>
         <translation>ファイルを取り込む…</translation>
-    </message>
-    <message>
-        <source>It is not clear which file is the model. Drop one GGUF file, or the folder of one model.</source>
-        <translation>どのファイルがモデルか判断できません。GGUF ファイルを 1 つ、またはモデル 1 件のフォルダーをドロップしてください。</translation>
     </message>
     <message>
         <source>Use</source>
@@ -1033,6 +1192,10 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
         <translation>鍵を登録…</translation>
     </message>
     <message>
+        <source>The time ran out, and it is locked again; nothing was changed. Sign in, then do it once more.</source>
+        <translation>時間が経過したため、ロックされました。何も変更されていません。サインインして、もう一度操作してください。</translation>
+    </message>
+    <message>
         <source>Public keys (*.public.json)</source>
         <translation>公開鍵 (*.public.json)</translation>
     </message>
@@ -1071,6 +1234,14 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
         <translation>行の改変、欠落、並べ替え、切り捨ては検出されます。ただし、このファイルへの書き込み権限を持つ人が記録全体を作り直した場合は検出できません。最後のハッシュを紙や別のシステムに控え、後日照合してください。</translation>
     </message>
     <message>
+        <source>Nothing of it is shown.</source>
+        <translation>記録の内容は表示されません。</translation>
+    </message>
+    <message>
+        <source>The record cannot be read.</source>
+        <translation>記録を読み取れません。</translation>
+    </message>
+    <message>
         <source>Reading the record…</source>
         <translation>記録を読み込んでいます…</translation>
     </message>
@@ -1089,10 +1260,6 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
     <message>
         <source>The record is not sound.</source>
         <translation>記録に異常があります。</translation>
-    </message>
-    <message>
-        <source>The record was changed, or cannot be read.</source>
-        <translation>記録が改変されているか、読み取れません。</translation>
     </message>
     <message>
         <source>Export the record</source>
@@ -1121,7 +1288,7 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
         <translation>管理者の PIN を設定</translation>
     </message>
     <message>
-        <source>It is asked for when models are approved or removed, and for the policy and trusted keys. It keeps colleagues from doing so by the way; it does not keep out who may write this user&apos;s files.</source>
+        <source>It is asked for when models are approved or removed, and for the policy and trusted keys. It keeps colleagues from doing so in passing; it does not keep out who may write this user&apos;s files.</source>
         <translation>モデルの承認・削除、ポリシーと鍵の変更のときに入力します。管理者以外が不用意に操作することを防ぐためのもので、この利用者のファイルへの書き込み権限を持つ人を防ぐものではありません。</translation>
     </message>
     <message>
@@ -1149,12 +1316,12 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
         <translation>キャンセル</translation>
     </message>
     <message>
-        <source>PIN until now</source>
-        <translation>現在の PIN</translation>
-    </message>
-    <message>
         <source>PIN</source>
         <translation>PIN</translation>
+    </message>
+    <message>
+        <source>Current PIN</source>
+        <translation>現在の PIN</translation>
     </message>
     <message>
         <source>New PIN ({rule})</source>
@@ -1226,34 +1393,6 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
     <message>
         <source>{count} threads</source>
         <translation>CPU {count} スレッド</translation>
-    </message>
-</context>
-<context>
-    <name>_KeyOffer</name>
-    <message>
-        <source>{signer} · key {key}
-Compare this key with the one that the signer tells you by telephone or letter: whoever brought the model could have brought the key.</source>
-        <translation>{signer}（鍵 {key}）
-この鍵 ID を、署名者から電話や書面で伝えられた値と照合してください。モデルを持ち込んだ者が、鍵も差し替えている可能性があります。</translation>
-    </message>
-    <message>
-        <source>It is the same: trust it</source>
-        <translation>一致したので登録する</translation>
-    </message>
-    <message>
-        <source>Cancel</source>
-        <translation>キャンセル</translation>
-    </message>
-</context>
-<context>
-    <name>_KeyRow</name>
-    <message>
-        <source>No longer trust</source>
-        <translation>信頼を解除</translation>
-    </message>
-    <message>
-        <source>No longer trust {signer}</source>
-        <translation>{signer} の信頼を解除</translation>
     </message>
 </context>
 <context>

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QDate, QLocale, Qt
+from PySide6.QtGui import QAction, QColor, QGuiApplication, QKeyEvent, QKeySequence, QPainter, QPaintEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
+from app.ui.controls import plain_line, plain_text
 from app.ui.models import texts
 from app.ui.panels import Tone
 from app.ui.theme import Theme
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 translate = QCoreApplication.translate
 
 _HASH_DIGITS = 16
+_MOST_ITEMS = 20
+_LONGEST_CONDITION = 300
 
 
 @dataclass(frozen=True)
@@ -35,11 +40,19 @@ class Fact:
 
 
 class FactTable(QWidget):
-    """Names at the left, texts that can be selected and wrap at the right."""
+    """Names at the left, texts that can be selected and wrap at the right.
+
+    For the keyboard it is one stop, not one for each fact: a screen reader reads them all there, and Copy takes all.
+    """
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
+        self._theme = theme
         self._facts: tuple[Fact, ...] = ()
+        self.copy = QAction(self)
+        self.copy.triggered.connect(self._copy)
+        self.addAction(self.copy)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(theme.px(16))
@@ -50,6 +63,10 @@ class FactTable(QWidget):
         if tuple(facts) == self._facts:
             return
         self._facts = tuple(facts)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus if facts else Qt.FocusPolicy.NoFocus)
+        self.copy.setText(translate("Facts", "Copy all"))
+        self.setAccessibleName(translate("Facts", "What is known of the model"))
+        self.setAccessibleDescription(self._all())
         while (item := self._grid.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.hide()
@@ -69,16 +86,36 @@ class FactTable(QWidget):
             self._grid.addWidget(name, row, 0)
             self._grid.addWidget(text, row, 1)
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        # No shortcut: a fact in which a part is selected by the mouse copies that part.
+        if event.matches(QKeySequence.StandardKey.Copy):
+            self._copy()
+        else:
+            super().keyPressEvent(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self.hasFocus():
+            painter = QPainter(self)
+            painter.setPen(QColor(self._theme.colors.accent))
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self._all())
+
+    def _all(self) -> str:
+        return "\n".join(f"{fact.name}: {fact.text}" for fact in self._facts)
+
 
 def of_header(header: GgufHeader) -> list[Fact]:
     """What the file says of itself."""
     template = header.chat_template
-    tokenizer = header.text("tokenizer.ggml.model") or ""
+    tokenizer = plain_line(header.text("tokenizer.ggml.model") or "")
     return [
         Fact(
             translate("Facts", "Architecture"),
             translate("Facts", "{architecture}, {parameters} parameters").format(
-                architecture=header.architecture, parameters=_billions(header.parameters)
+                architecture=plain_line(header.architecture), parameters=_billions(header.parameters)
             ),
         ),
         Fact(
@@ -128,16 +165,18 @@ def of_papers(manifest: Manifest | None, signature: SignatureFinding) -> list[Fa
     if manifest is None:
         nobody = translate("Facts", "none: nobody says what the file is, where it came from or how it scored")
         return [Fact(translate("Facts", "Manifest"), nobody, "check")]
-    sources = "\n".join(f"{source.kind}: {source.name} ({source.sha256[:12]})" for source in manifest.sources)
+    sources = (
+        f"{source.kind}: {plain_line(source.name)} ({plain_line(source.sha256[:12])})" for source in manifest.sources
+    )
     base = " ".join(filter(None, (manifest.base.name, manifest.base.revision[:12]))) if manifest.base else ""
     facts = [
         Fact("SHA-256", _short(manifest.sha256)),
-        Fact(translate("Facts", "Base model"), base),
-        Fact(translate("Facts", "Made from"), sources),
+        Fact(translate("Facts", "Base model"), plain_line(base)),
+        Fact(translate("Facts", "Made from"), "\n".join(_first(sources))),
         Fact(translate("Facts", "Made with"), _pairs(manifest.versions)),
         Fact(translate("Facts", "Recipe"), _pairs(manifest.recipe)),
-        Fact(translate("Facts", "Licence"), manifest.licence),
-        Fact(translate("Facts", "Intended use"), manifest.intended_use),
+        Fact(translate("Facts", "Licence"), plain_text(manifest.licence)),
+        Fact(translate("Facts", "Intended use"), plain_text(manifest.intended_use)),
         _signature(signature),
         *_verdict(manifest),
     ]
@@ -151,21 +190,21 @@ def of_entry(entry: Entry) -> list[Fact]:
     """A model of the library."""
     facts = [] if entry.examined is None else of_examination(entry.examined)
     if entry.standing.reason and not entry.demonstration_model:
-        facts.insert(0, Fact(translate("Facts", "Reason given"), entry.standing.reason))
+        facts.insert(0, Fact(translate("Facts", "Reason given"), plain_text(entry.standing.reason)))
     if why := texts.cause(entry.standing.cause):
         facts.insert(0, Fact(translate("Facts", "State"), why, "check"))
     return facts
 
 
 def _signature(signature: SignatureFinding) -> Fact:
-    name = translate("Facts", "Signature")
+    name, signer = translate("Facts", "Signature"), plain_line(signature.signer)
     match signature.state:
         case "valid":
             signed = translate("Facts", "by {signer} (key {key}), whom this PC trusts")
-            return Fact(name, signed.format(signer=signature.signer, key=signature.key_id), "good")
+            return Fact(name, signed.format(signer=signer, key=signature.key_id), "good")
         case "unknown_key":
             unknown = translate("Facts", "with the key {key}, which this PC does not trust; it claims to be {signer}")
-            return Fact(name, unknown.format(signer=signature.signer, key=signature.key_id), "check")
+            return Fact(name, unknown.format(signer=signer, key=signature.key_id), "check")
         case "none":
             return Fact(name, translate("Facts", "none"), "check")
         case "broken":
@@ -178,8 +217,15 @@ def _verdict(manifest: Manifest) -> list[Fact]:
     if verdict is None:
         return [Fact(name, translate("Facts", "none: the file was not scored"), "check")]
     passed = translate("Facts", "passed") if verdict.passed else translate("Facts", "not passed")
-    conditions = "\n".join(f"{'✓' if each.passed else '✗'} {each.name}: {each.reason}" for each in verdict.conditions)
-    return [Fact(name, passed, "good" if verdict.passed else "bad"), Fact(translate("Facts", "Conditions"), conditions)]
+    # Those that were not met come first: if any are left out, not they.
+    conditions = (
+        f"{'✓' if each.passed else '✗'} {plain_line(f'{each.name}: {each.reason}', _LONGEST_CONDITION)}"
+        for each in sorted(verdict.conditions, key=lambda each: each.passed)
+    )
+    return [
+        Fact(name, passed, "good" if verdict.passed else "bad"),
+        Fact(translate("Facts", "Conditions"), "\n".join(_first(conditions))),
+    ]
 
 
 def _billions(count: int) -> str:
@@ -193,8 +239,14 @@ def _day(day: datetime.date) -> QDate:
 
 
 def _short(digest: str) -> str:
-    return f"{digest[:_HASH_DIGITS]}…"
+    return f"{plain_line(digest[:_HASH_DIGITS])}…"
 
 
 def _pairs(values: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())
+    return ", ".join(_first(plain_line(f"{name} {value}") for name, value in values.items()))
+
+
+def _first(items: Iterable[str]) -> list[str]:
+    """As many as a person reads; whether there are more is said by a …"""
+    first = list(islice(items, _MOST_ITEMS + 1))
+    return first if len(first) <= _MOST_ITEMS else [*first[:_MOST_ITEMS], "…"]

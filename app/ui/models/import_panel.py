@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, Signal, SignalInstance
+from PySide6.QtCore import QEvent, Qt, Signal, SignalInstance
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar
 
 from app.ui.controls import Button, FailurePanel
 from app.ui.models import facts, texts
+from app.ui.models.expectation import of_machine
 from app.ui.models.facts import FactTable
 from app.ui.panels import Card, Chip, ChipRow, Tone
 from app.ui.theme import Theme
@@ -16,6 +17,7 @@ from app.ui.theme import Theme
 if TYPE_CHECKING:
     from app.core.models.overview import Entry
     from app.services.import_progress import ImportProgress, Stage
+    from app.services.importing import ImportService
     from app.services.library import LibraryService
 
 _USUAL_CONTEXT = 4096
@@ -26,7 +28,7 @@ _SHARES: dict[Stage, tuple[int, int]] = {
     "copy": (30, 700),
     "papers": (700, 720),
     "probe": (720, 990),
-    "placed": (990, 1000),
+    "place": (990, 1000),
 }
 
 
@@ -36,11 +38,12 @@ class ImportPanel(Card):
     approval_wanted = Signal(str)
     use_wanted = Signal(str)
 
-    def __init__(self, library: LibraryService, theme: Theme) -> None:
+    def __init__(self, library: LibraryService, imports: ImportService, theme: Theme) -> None:
         super().__init__(theme)
-        self._library = library
+        self._library, self._imports = library, imports
         self.title = QLabel()
         self.title.setProperty("role", "title")
+        self.title.setTextFormat(Qt.TextFormat.PlainText)
         self.title.setWordWrap(True)
         self.chips: dict[str, Chip] = {
             name: Chip() for name in ("header", "memory", "copy", "papers", "probe", "approval")
@@ -50,6 +53,7 @@ class ImportPanel(Card):
         self.bar.setMaximum(1000)
         self.left = QLabel()
         self.left.setProperty("role", "muted")
+        self.left.setTextFormat(Qt.TextFormat.PlainText)
         self.cancel = Button(theme, "chip")
         self.failure = FailurePanel(theme)
         self.facts = FactTable(theme)
@@ -57,11 +61,11 @@ class ImportPanel(Card):
         self.use = Button(theme, "primary")
         self.close_button = Button(theme, "plain")
         self._lay_out()
-        self.cancel.clicked.connect(library.cancel_import)
-        self.close_button.clicked.connect(library.dismiss_import)
+        self.cancel.clicked.connect(imports.cancel)
+        self.close_button.clicked.connect(imports.dismiss)
         self.approve.clicked.connect(lambda: self._tell(self.approval_wanted))
         self.use.clicked.connect(lambda: self._tell(self.use_wanted))
-        library.import_changed.connect(self._update)
+        imports.changed.connect(self._update)
         library.overview_changed.connect(self._update)
         self._update()
 
@@ -88,7 +92,7 @@ class ImportPanel(Card):
         self.body.addLayout(buttons)
 
     def _update(self) -> None:
-        progress = self._library.progress
+        progress = self._imports.progress
         self.setVisible(progress is not None)
         if progress is None:
             return
@@ -101,9 +105,10 @@ class ImportPanel(Card):
         if progress.running:
             first, last = _SHARES[progress.stage]
             self.bar.setValue(first + int((last - first) * progress.fraction))
-            self.left.setText(self._time_left(progress))
+            self.left.setText(texts.time_left(progress.seconds_left))
             self.cancel.setText(self.tr("Cancelling…") if progress.cancelling else self.tr("Cancel"))
-            self.cancel.setEnabled(not progress.cancelling)
+            self.cancel.setEnabled(not progress.cancelling and progress.stage != "place")
+            self.bar.setAccessibleName(self.tr("Progress of the import"))
         if progress.error is not None:
             self.failure.show_failure(texts.import_problem(progress), "")
         else:
@@ -118,7 +123,7 @@ class ImportPanel(Card):
         self.close_button.setVisible(not progress.running)
 
     def _show_title(self, progress: ImportProgress) -> None:
-        name = progress.file.name
+        name = texts.shown(progress.file.name)
         if progress.header is not None:
             name = f"{name} · {texts.size(progress.header.file_bytes)}"
         if progress.running:
@@ -139,15 +144,18 @@ class ImportPanel(Card):
             "approval": self._approval_chip(progress, entry),
         }
         for name, (text, tone) in found.items():
-            refused = progress.error is not None and progress.stage == name
+            refused = progress.failed_at == name or (name == "approval" and progress.failed_at == "place")
             chip = self.chips[name]
-            chip.show_fact(f"✗ {text}" if refused else text, "bad" if refused else tone)
-            chip.setAccessibleName(text)
+            shown = f"✗ {text}" if refused else text
+            chip.show_fact(shown, "bad" if refused else tone)
+            chip.setAccessibleName(self.tr("Refused: {step}").format(step=text) if refused else text)
 
     def _header_chip(self, progress: ImportProgress) -> tuple[str, Tone]:
         if progress.header is None:
             return self._under_way(progress, "header", self.tr("Header"))
-        return self.tr("✓ Header: {architecture}").format(architecture=progress.header.architecture), "good"
+        return self.tr("✓ Header: {architecture}").format(
+            architecture=texts.shown(progress.header.architecture)
+        ), "good"
 
     def _memory_chip(self, progress: ImportProgress) -> tuple[str, Tone]:
         memory = progress.memory
@@ -175,7 +183,7 @@ class ImportPanel(Card):
             return self.tr("! No manifest"), "check"
         match signature.state:
             case "valid":
-                return self.tr("✓ Signed by {signer}").format(signer=signature.signer), "good"
+                return self.tr("✓ Signed by {signer}").format(signer=texts.shown(signature.signer)), "good"
             case "unknown_key":
                 return self.tr("! Signed with an unknown key"), "check"
         return self.tr("! Not signed"), "check"
@@ -203,22 +211,14 @@ class ImportPanel(Card):
     def _show_facts(self, progress: ImportProgress) -> None:
         found = [] if progress.header is None else facts.of_header(progress.header)
         if progress.memory is not None:
-            found.append(facts.of_memory(progress.memory.fits, progress.memory.free_bytes))
+            found += of_machine(progress.memory)
         if progress.papers is not None:
             found += facts.of_papers(progress.papers.manifest, progress.papers.signature)
         self.facts.show_facts(found)
 
-    def _time_left(self, progress: ImportProgress) -> str:
-        if progress.seconds_left is None:
-            return ""
-        seconds = max(1, round(progress.seconds_left))
-        if seconds < 90:
-            return self.tr("about {seconds} s left").format(seconds=seconds)
-        return self.tr("about {minutes} min left").format(minutes=round(seconds / 60))
-
     def _brought(self) -> Entry | None:
         """The model that came in, as the library has it."""
-        progress, overview = self._library.progress, self._library.overview
+        progress, overview = self._imports.progress, self._library.overview
         if progress is None or progress.model is None or overview is None:
             return None
         return overview.of(progress.model.sha256)

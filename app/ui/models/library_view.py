@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from app.ui.controls import FailurePanel
+from app.ui.controls import Button, FailurePanel
 from app.ui.models import facts, texts
 from app.ui.models.deed_form import Decision, DeedForm
 from app.ui.models.facts import FactTable
@@ -18,25 +18,39 @@ from app.ui.panels import Card
 from app.ui.theme import Theme
 
 if TYPE_CHECKING:
-    from app.core.errors import UserFacingError
     from app.core.models.overview import Entry, Overview
     from app.services.administrator import AdministratorService
+    from app.services.deeds import Failure
+    from app.services.importing import ImportService
+    from app.services.inference import InferenceService
     from app.services.library import Deed, LibraryService
 
 
 class LibraryView(QWidget):
     """Who is not signed in sees the models that may be used, and how many others there are."""
 
-    def __init__(self, library: LibraryService, administrator: AdministratorService, theme: Theme) -> None:
+    def __init__(
+        self,
+        library: LibraryService,
+        imports: ImportService,
+        administrator: AdministratorService,
+        inference: InferenceService,
+        theme: Theme,
+    ) -> None:
         super().__init__()
-        self._library, self._administrator = library, administrator
+        self._library, self._imports, self._administrator = library, imports, administrator
+        self._inference = inference
         self._pending: tuple[Decision, str] | None = None
-        self._failed_deed: tuple[Deed, UserFacingError | OSError] | None = None
+        self._unreadable: Failure | None = None
+        self._failed: tuple[Deed, Failure] | None = None
         self.failure = FailurePanel(theme)
         self.failure.hide()
         self.sign_in = SignInForm(administrator, theme)
         self.deed = DeedForm(library, administrator, theme)
-        self.importing = ImportPanel(library, theme)
+        self.importing = ImportPanel(library, imports, theme)
+        self.other_loaded = Card(theme)
+        self._other_text = QLabel()
+        self.load_now = Button(theme, "chip", "retry", icon_pixels=13)
         self.hint = Card(theme)
         self._hint_title, self._hint_text = QLabel(), QLabel()
         self.table = ModelTable(theme, library.speed)
@@ -53,6 +67,8 @@ class LibraryView(QWidget):
     def decide(self, decision: Decision, entry: Entry) -> None:
         """Ask what there is to ask before a model is approved, withdrawn or removed."""
         self.show_failure("")
+        if self.deed.busy:
+            return  # It is still doing what was confirmed; its progress is shown.
         if not self._administrator.pin_is_set:
             self._pending = (decision, entry.sha256)
             self.sign_in.ask()
@@ -62,7 +78,7 @@ class LibraryView(QWidget):
 
     def show_failure(self, sentence: str) -> None:
         """Empty hides it."""
-        self._failed_deed = None
+        self._failed = None
         if sentence:
             self.failure.show_failure(sentence, "")
         else:
@@ -83,7 +99,8 @@ class LibraryView(QWidget):
                 "“Policy and keys”."
             )
         )
-        self._show_failed_deed()
+        self.load_now.setText(self.tr("Load it now"))
+        self._show_failures()
         self._show()
 
     def _lay_out(self, theme: Theme) -> None:
@@ -91,6 +108,7 @@ class LibraryView(QWidget):
             (self._hint_title, "title"),
             (self._hint_text, "muted"),
             (self.hidden, "muted"),
+            (self._other_text, ""),
             (self._details_title, "title"),
         ):
             label.setProperty("role", role)
@@ -103,15 +121,25 @@ class LibraryView(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(theme.px(14))
-        for part in (self.failure, self.sign_in, self.deed, self.importing, self.hint, self.table, self.hidden):
+        self.other_loaded.body.addWidget(self._other_text)
+        self.other_loaded.body.addWidget(self.load_now, 0, Qt.AlignmentFlag.AlignLeft)
+        for part in (self.failure, self.sign_in, self.deed, self.importing, self.other_loaded, self.hint):
             layout.addWidget(part)
+        layout.addWidget(self.table)
+        layout.addWidget(self.hidden)
         layout.addWidget(self.details)
         layout.addStretch(1)
 
     def _connect(self) -> None:
-        self._library.overview_changed.connect(self._show)
+        self._library.overview_changed.connect(self._read)
+        self._library.unreadable.connect(self._not_read)
         self._library.failed.connect(self._deed_failed)
-        self._library.import_changed.connect(self._show_hint)
+        self._library.switched.connect(lambda: self.show_failure(""))
+        self._imports.changed.connect(self._show_hint)
+        self._imports.ended.connect(self._library.refresh)
+        self._inference.state_changed.connect(self._show_other_loaded)
+        self.load_now.clicked.connect(self._inference.reload)
+        self.deed.failed_elsewhere.connect(self.show_failure)
         self._administrator.changed.connect(self._show)
         self.table.chosen.connect(self._show_details)
         self.sign_in.ended.connect(self._signed_in)
@@ -135,13 +163,14 @@ class LibraryView(QWidget):
                 )
             )
         self._show_hint()
+        self._show_other_loaded()
         self._show_details(self.table.current())
 
     def _show_hint(self) -> None:
         # Of the library as it was read last: an import tells its progress many times a second.
         overview = self._library.overview
         empty = overview is not None and len(overview.entries) == 1
-        self.hint.setVisible(empty and self._library.progress is None)
+        self.hint.setVisible(empty and self._imports.progress is None)
 
     def _visible(self, overview: Overview) -> list[Entry]:
         signed_in = self._administrator.signed_in
@@ -150,7 +179,7 @@ class LibraryView(QWidget):
     def _show_details(self, entry: Entry | None) -> None:
         self.details.setVisible(entry is not None)
         if entry is not None:
-            self._details_title.setText(entry.name)
+            self._details_title.setText(texts.shown(entry.name))
             self.facts.show_facts(facts.of_entry(entry))
 
     def _approve(self, sha256: str) -> None:
@@ -167,17 +196,36 @@ class LibraryView(QWidget):
             if entry is not None:
                 self.deed.ask(pending[0], entry)
 
-    def _deed_failed(self, deed: Deed, error: UserFacingError | OSError) -> None:
-        if deed.name in ("show", "use", "roll_back"):
-            self._failed_deed = (deed, error)
-            self._show_failed_deed()
+    def _show_other_loaded(self) -> None:
+        """Another model answers than the chosen one: it was named at the start, or chosen in a terminal since."""
+        overview, state = self._library.overview, self._inference.state
+        chosen = overview.in_use if overview is not None else None
+        loaded = self._inference.identity.sha256
+        other = chosen is not None and state.phase == "ready" and loaded != chosen.file_sha256
+        self.other_loaded.setVisible(other)
+        if other and chosen is not None:
+            text = self.tr("{loaded} is loaded and answers; {chosen} is the model in use from the next start on.")
+            self._other_text.setText(text.format(loaded=texts.shown(state.model_name), chosen=texts.shown(chosen.name)))
 
-    def _show_failed_deed(self) -> None:
-        if self._failed_deed is None:
-            return
-        deed, error = self._failed_deed
-        if deed.name == "show":
-            sentence = texts.with_details(self.tr("The models cannot be shown."), error)
+    def _read(self) -> None:
+        self._unreadable = None
+        self._show_failures()
+        self._show()
+
+    def _not_read(self, error: Failure) -> None:
+        self._unreadable = error
+        self._show_failures()
+
+    def _deed_failed(self, deed: Deed, error: Failure) -> None:
+        self._failed = (deed, error)
+        self._show_failures()
+
+    def _show_failures(self) -> None:
+        if self._unreadable is not None:
+            sentence = texts.with_details(self.tr("The models cannot be shown."), self._unreadable)
+        elif self._failed is not None:
+            sentence = texts.problem(self._failed[1])
         else:
-            sentence = texts.problem(error)
+            self.failure.hide()
+            return
         self.failure.show_failure(sentence, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,20 +10,21 @@ from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
-from app.ui.controls import Button, ElidedLabel
+from app.ui.controls import Button, ElidedLabel, button_text
 from app.ui.file_dialogs import FileDialogs
 from app.ui.models import texts
 from app.ui.models.library_view import LibraryView
 from app.ui.models.policy_view import PolicyView
 from app.ui.models.record_view import RecordView
 from app.ui.models.side_panel import AdministratorPanel
-from app.ui.models.sources import find_source
 from app.ui.panels import ScrollPage
 from app.ui.theme import Theme
 
 if TYPE_CHECKING:
     from app.core.models.overview import Entry, Overview
     from app.services.administrator import AdministratorService
+    from app.services.importing import ImportService
+    from app.services.inference import InferenceService
     from app.services.library import LibraryService
 
 
@@ -30,12 +32,18 @@ class ModelsPage(QWidget):
     """`panel` is for the side bar, `note` for the status line."""
 
     def __init__(
-        self, library: LibraryService, administrator: AdministratorService, dialogs: FileDialogs, theme: Theme
+        self,
+        library: LibraryService,
+        imports: ImportService,
+        administrator: AdministratorService,
+        inference: InferenceService,
+        dialogs: FileDialogs,
+        theme: Theme,
     ) -> None:
         super().__init__()
         self.setObjectName("page")
         self.setAcceptDrops(True)
-        self._library, self._dialogs = library, dialogs
+        self._library, self._imports, self._dialogs = library, imports, dialogs
         self.panel = AdministratorPanel(administrator, theme)
         self.note = QLabel()
         self.title = ElidedLabel()
@@ -44,7 +52,7 @@ class ModelsPage(QWidget):
         self.record_button, self.policy_button = Button(theme, "chip"), Button(theme, "chip")
         self.back = Button(theme, "chip")
         self.import_button = Button(theme, "primary")
-        self.library_view = LibraryView(library, administrator, theme)
+        self.library_view = LibraryView(library, imports, administrator, inference, theme)
         self.record_view = RecordView(library, dialogs, theme)
         self.policy_view = PolicyView(library, administrator, dialogs, theme)
         self._in_order: tuple[QWidget, ...] = (self.library_view, self.record_view, self.policy_view)
@@ -72,7 +80,7 @@ class ModelsPage(QWidget):
         self._show_overview(self._library.overview)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if _files(event):
+        if _files(event) and not self._imports.running:
             event.setDropAction(Qt.DropAction.CopyAction)
             event.accept()
             self._show_dropping(dropping=True)
@@ -83,14 +91,8 @@ class ModelsPage(QWidget):
     def dropEvent(self, event: QDropEvent) -> None:
         self._show_dropping(dropping=False)
         self._show(self.library_view)
-        source = find_source(_files(event))
         event.acceptProposedAction()
-        if source is None:
-            self.library_view.show_failure(
-                self.tr("It is not clear which file is the model. Drop one GGUF file, or the folder of one model.")
-            )
-        else:
-            self._bring_in(source.model, source.manifest)
+        self._bring_in(_files(event))
 
     def _lay_out(self, theme: Theme) -> None:
         px = theme.px
@@ -125,7 +127,7 @@ class ModelsPage(QWidget):
         self.panel.new_pin_wanted.connect(lambda: self._sign_in(new_pin=True))
         self.library_view.table.menu_wanted.connect(self._open_menu)
         self._library.overview_changed.connect(self._show_overview)
-        self._library.import_changed.connect(self._update_import)
+        self._imports.changed.connect(self._update_import)
 
     def show_record(self) -> None:
         self._show(self.record_view)
@@ -158,12 +160,11 @@ class ModelsPage(QWidget):
         file = self._dialogs.existing_file(self, self.tr("Import a model file"), kinds)
         if file is not None:
             self._show(self.library_view)
-            self._bring_in(file, None)
+            self._bring_in([file])
 
-    def _bring_in(self, file: Path, manifest: Path | None) -> None:
+    def _bring_in(self, files: Sequence[Path]) -> None:
         self.library_view.show_failure("")
-        self._library.dismiss_import()
-        self._library.bring_in(file, manifest)
+        self._imports.bring_in(files)
 
     def _sign_in(self, *, new_pin: bool = False) -> None:
         self._show(self.library_view)
@@ -187,12 +188,11 @@ class ModelsPage(QWidget):
         back = overview.back_to if overview is not None else None
         self.roll_back.setVisible(back is not None and self._views.currentIndex() == 0)
         if back is not None:
-            self.roll_back.setText(self.tr("Back to {model}").format(model=back.name))
+            self.roll_back.setText(self.tr("Back to {model}").format(model=button_text(back.name)))
         self.note.setText(texts.policy(overview.policy.unsigned) if overview is not None else "")
 
     def _update_import(self) -> None:
-        progress = self._library.progress
-        self.import_button.setEnabled(progress is None or not progress.running)
+        self.import_button.setEnabled(not self._imports.running)
 
     def _show_dropping(self, *, dropping: bool) -> None:
         self._drop_frame.setProperty("dropping", dropping)

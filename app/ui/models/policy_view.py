@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtGui import QHideEvent
+from PySide6.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
 
 from app.core.errors import InputError
 from app.core.models.signing import PublicKey, read_public_key
 from app.ui.controls import Button, FailurePanel
 from app.ui.file_dialogs import FileDialogs
 from app.ui.models import texts
+from app.ui.models.key_rows import KeyOffer, KeyRemoval, KeyRow
 from app.ui.panels import Card
 from app.ui.theme import Theme
 
 if TYPE_CHECKING:
-    from app.core.errors import UserFacingError
-    from app.core.models.overview import Overview
+    from app.core.models.events import Rule
+    from app.core.models.overview import Entry, Overview
+    from app.core.models.pin import Authority
     from app.services.administrator import AdministratorService
-    from app.services.library import Deed, LibraryService
+    from app.services.deeds import Failure
+    from app.services.library import LibraryService
 
 
 class PolicyView(QWidget):
+    """`_trouble` writes what went wrong in the language of the moment."""
+
     def __init__(
         self, library: LibraryService, administrator: AdministratorService, dialogs: FileDialogs, theme: Theme
     ) -> None:
         super().__init__()
         self._library, self._administrator, self._dialogs, self._theme = library, administrator, dialogs, theme
         self._offered: PublicKey | None = None
+        self._doubted: PublicKey | None = None
+        self._trouble: Callable[[], str] | None = None
         self._locked = QLabel()
         self._policy_title, self._keys_title, self._nobody = QLabel(), QLabel(), QLabel()
         self.unsigned, self.named = QCheckBox(), QCheckBox()
@@ -36,19 +45,26 @@ class PolicyView(QWidget):
         self.add_key = Button(theme, "chip", "plus", icon_pixels=13)
         self.failure = FailurePanel(theme)
         self.failure.hide()
-        self.offer = _KeyOffer(theme)
-        self.keys: list[_KeyRow] = []
+        self.offer = KeyOffer(theme)
+        self.removal = KeyRemoval(theme)
+        self.keys: list[KeyRow] = []
         self._key_rows = QVBoxLayout()
         self._lay_out()
-        self.unsigned.clicked.connect(self._set_policy)
-        self.named.clicked.connect(self._set_policy)
+        self.unsigned.clicked.connect(lambda allowed: self._set_policy(unsigned=_rule(allowed)))
+        self.named.clicked.connect(lambda allowed: self._set_policy(named=_rule(allowed)))
         self.add_key.clicked.connect(self._choose_key)
         self.offer.trust.clicked.connect(self._trust)
         self.offer.cancel.clicked.connect(self._refuse)
+        self.removal.confirm.clicked.connect(self._distrust)
+        self.removal.cancel.clicked.connect(self._keep)
         library.overview_changed.connect(self._show)
-        library.failed.connect(self._failed)
         administrator.changed.connect(self._update)
         self.retranslate()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        if not event.spontaneous():
+            self._say(None)  # It was seen.
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
@@ -71,6 +87,7 @@ class PolicyView(QWidget):
             self.tr("No key is trusted yet. The maker of a model hands it over as a file named KEY.public.json.")
         )
         self.add_key.setText(self.tr("Trust a key…"))
+        self._say(self._trouble)
         self._show(self._library.overview)
 
     def _lay_out(self) -> None:
@@ -80,15 +97,19 @@ class PolicyView(QWidget):
             label.setProperty("role", "title")
         for label in (self._unsigned_note, self._named_note):
             label.setContentsMargins(px(24), 0, 0, px(4))
-        for label in (self._unsigned_note, self._named_note, self._nobody, self._locked):
+        notes = (self._unsigned_note, self._named_note, self._nobody, self._locked)
+        for label in notes:
             label.setProperty("role", "muted")
             label.setWordWrap(True)
+        for label in (self._policy_title, self._keys_title, *notes):
+            label.setTextFormat(Qt.TextFormat.PlainText)
         for widget in (self._policy_title, self.unsigned, self._unsigned_note, self.named, self._named_note):
             policy.body.addWidget(widget)
         self._key_rows.setSpacing(px(6))
         keys.body.addWidget(self._keys_title)
         keys.body.addWidget(self._nobody)
         keys.body.addLayout(self._key_rows)
+        keys.body.addWidget(self.removal)
         keys.body.addWidget(self.offer)
         keys.body.addWidget(self.add_key, 0, Qt.AlignmentFlag.AlignLeft)
         layout = QVBoxLayout(self)
@@ -102,16 +123,28 @@ class PolicyView(QWidget):
         if overview is not None:
             self.unsigned.setChecked(overview.policy.unsigned == "allow")
             self.named.setChecked(overview.policy.named == "allow")
-            for row in self.keys:
-                self._key_rows.removeWidget(row)
-                row.hide()
-                row.deleteLater()
-            self.keys = [_KeyRow(self._theme, key) for key in overview.keys.values()]
-            for row in self.keys:
-                row.remove.clicked.connect(lambda _=False, key=row.key: self._distrust(key))
-                self._key_rows.addWidget(row)
-            self._nobody.setVisible(not self.keys)
+            self._show_keys(list(overview.keys.values()))
         self._update()
+
+    def _show_keys(self, keys: list[PublicKey]) -> None:
+        """Rows of keys that are still trusted stay, and with them the keyboard's focus."""
+        self._nobody.setVisible(not keys)
+        if keys == [row.key for row in self.keys]:
+            return
+        for row in [row for row in self.keys if row.key not in keys]:
+            self.keys.remove(row)
+            self._key_rows.removeWidget(row)
+            row.hide()
+            row.deleteLater()
+        rows = {row.key.key_id: row for row in self.keys}
+        self.keys = [rows.get(key.key_id) or self._new_row(key) for key in keys]
+        for number, row in enumerate(self.keys):
+            self._key_rows.insertWidget(number, row)
+
+    def _new_row(self, key: PublicKey) -> KeyRow:
+        row = KeyRow(self._theme, key)
+        row.remove.clicked.connect(lambda: self._doubt(key))
+        return row
 
     def _update(self) -> None:
         signed_in = self._administrator.signed_in
@@ -119,110 +152,90 @@ class PolicyView(QWidget):
         for widget in (self.unsigned, self.named, self.add_key, *(row.remove for row in self.keys)):
             widget.setEnabled(signed_in)
         if not signed_in:
-            self._offered = None
+            self._offered = self._doubted = None
         self.offer.show_key(self._offered)
+        if self._doubted not in [row.key for row in self.keys]:
+            self._doubted = None
+        self.removal.show_key(self._doubted, self._concerned(self._doubted))
 
-    def _set_policy(self) -> None:
-        if (authority := self._administrator.authority()) is not None:
+    def _concerned(self, key: PublicKey | None) -> list[Entry]:
+        """The models that lose their approval with the key."""
+        overview = self._library.overview
+        if key is None or overview is None:
+            return []
+        standing = ((entry, entry.standing) for entry in overview.entries)
+        return [entry for entry, known in standing if known.state == "approved" and known.key_id == key.key_id]
+
+    def _authority(self) -> Authority | None:
+        """None, and said so, when the time ran out; what was clicked is put back."""
+        authority = self._administrator.authority()
+        self._say(None if authority is not None else self._locked_meanwhile)
+        if authority is None:
+            self._show(self._library.overview)
+        return authority
+
+    def _locked_meanwhile(self) -> str:
+        return self.tr("The time ran out, and it is locked again; nothing was changed. Sign in, then do it once more.")
+
+    def _say(self, trouble: Callable[[], str] | None) -> None:
+        self._trouble = trouble
+        if trouble is None:
             self.failure.hide()
-            self._library.set_policy(
-                authority,
-                "allow" if self.unsigned.isChecked() else "refuse",
-                "allow" if self.named.isChecked() else "refuse",
-            )
+        else:
+            self.failure.show_failure(trouble(), "")
+
+    def _set_policy(self, *, unsigned: Rule | None = None, named: Rule | None = None) -> None:
+        if (authority := self._authority()) is not None:
+            self._library.set_policy(authority, unsigned, named, self._failed)
 
     def _choose_key(self) -> None:
         kinds = self.tr("Public keys (*.public.json)")
         file = self._dialogs.existing_file(self, self.tr("Trust a key"), kinds)
-        if file is None:
+        if file is None or self._authority() is None:
             return
-        self.failure.hide()
+        self._doubted = None
         try:
             self._offered = read_public_key(file)
         except (InputError, OSError) as error:
-            self._offered = None
-            self.failure.show_failure(
-                texts.with_details(self.tr("This is not the public key file of a signer."), error), ""
-            )
+            self._offered, wrong = None, error
+            self._say(lambda: texts.with_details(self.tr("This is not the public key file of a signer."), wrong))
         self._update()
 
     def _trust(self) -> None:
-        authority = self._administrator.authority()
-        if authority is not None and self._offered is not None:
-            self._library.trust(authority, self._offered)
+        key = self._offered
+        if key is not None and (authority := self._authority()) is not None:
+            self._library.trust(authority, key, self._failed)
             self._refuse()
 
     def _refuse(self) -> None:
         self._offered = None
         self._update()
 
-    def _distrust(self, key: PublicKey) -> None:
-        if (authority := self._administrator.authority()) is not None:
-            self.failure.hide()
-            self._library.distrust(authority, key)
+    def _doubt(self, key: PublicKey) -> None:
+        """Ask first: models may lose their approval by it."""
+        if self._authority() is not None:
+            self._doubted, self._offered = key, None
+            self._update()
+            self.removal.cancel.setFocus()
 
-    def _failed(self, deed: Deed, error: UserFacingError | OSError) -> None:
-        if deed.name in ("policy", "trust", "distrust"):
-            self.failure.show_failure(texts.problem(error), "")
-            self._show(self._library.overview)
+    def _distrust(self) -> None:
+        key = self._doubted
+        if key is not None and (authority := self._authority()) is not None:
+            self._library.distrust(authority, key, self._failed)
+            self._keep()
 
+    def _keep(self) -> None:
+        """The question is answered; the keyboard goes on where it was asked."""
+        row = next((row for row in self.keys if row.key == self._doubted), None)
+        if row is not None:
+            row.remove.setFocus()
+        self._doubted = None
+        self._update()
 
-class _KeyRow(QWidget):
-    def __init__(self, theme: Theme, key: PublicKey) -> None:
-        super().__init__()
-        self.key = key
-        name, identity = QLabel(key.name), QLabel(key.key_id)
-        identity.setProperty("role", "muted")
-        identity.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        for label in (name, identity):
-            label.setTextFormat(Qt.TextFormat.PlainText)
-            label.setWordWrap(True)
-        self.remove = Button(theme, "chip")
-        self.remove.setText(self.tr("No longer trust"))
-        self.remove.setAccessibleName(self.tr("No longer trust {signer}").format(signer=key.name))
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(name, 2)
-        layout.addWidget(identity, 1)
-        layout.addWidget(self.remove)
+    def _failed(self, error: Failure) -> None:
+        self._say(lambda: texts.problem(error))
+        self._show(self._library.overview)
 
 
-class _KeyOffer(QWidget):
-    """A key that is about to be trusted: its id is to be compared with what the signer says."""
-
-    def __init__(self, theme: Theme) -> None:
-        super().__init__()
-        self._key: PublicKey | None = None
-        self.label = QLabel()
-        self.label.setTextFormat(Qt.TextFormat.PlainText)
-        self.label.setWordWrap(True)
-        self.label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.trust, self.cancel = Button(theme, "primary"), Button(theme, "plain")
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.trust)
-        buttons.addWidget(self.cancel)
-        buttons.addStretch(1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.label)
-        layout.addLayout(buttons)
-
-    def show_key(self, key: PublicKey | None) -> None:
-        self._key = key
-        self.setVisible(key is not None)
-        self.retranslate()
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.LanguageChange:
-            self.retranslate()
-
-    def retranslate(self) -> None:
-        if self._key is not None:
-            text = self.tr(
-                "{signer} · key {key}\nCompare this key with the one that the signer tells you by telephone or letter: "
-                "whoever brought the model could have brought the key."
-            )
-            self.label.setText(text.format(signer=self._key.name, key=self._key.key_id))
-        self.trust.setText(self.tr("It is the same: trust it"))
-        self.cancel.setText(self.tr("Cancel"))
+def _rule(allowed: bool) -> Rule:
+    return "allow" if allowed else "refuse"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Signal
+from PySide6.QtGui import QHideEvent
 
 from app.core.models.pin import SHORTEST
 from app.ui.models import texts
@@ -12,8 +13,8 @@ from app.ui.panels import Form, PinEdit
 from app.ui.theme import Theme
 
 if TYPE_CHECKING:
-    from app.core.errors import UserFacingError
     from app.services.administrator import AdministratorService
+    from app.services.deeds import Failure
 
 
 class SignInForm(Form):
@@ -25,7 +26,7 @@ class SignInForm(Form):
         super().__init__(theme)
         self._administrator = administrator
         self._choosing = self._waiting = False
-        self._error: UserFacingError | OSError | None = None
+        self._error: Failure | None = None
         self.pin = PinEdit(theme)
         self.new_pin = PinEdit(theme)
         self.again = PinEdit(theme)
@@ -35,8 +36,6 @@ class SignInForm(Form):
         for edit in (self.pin, self.new_pin, self.again):
             edit.textChanged.connect(self._update)
             edit.returnPressed.connect(self._confirm)
-        administrator.changed.connect(self._changed)
-        administrator.failed.connect(self._failed)
         self.retranslate()
 
     def ask(self, *, new_pin: bool = False) -> None:
@@ -46,6 +45,10 @@ class SignInForm(Form):
         self.retranslate()
         self.show()
         (self.new_pin if self._first else self.pin).setFocus()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._forget()
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
@@ -61,7 +64,7 @@ class SignInForm(Form):
             title = self.tr("Choose the administrator's PIN")
             what = self.tr(
                 "It is asked for when models are approved or removed, and for the policy and trusted keys. "
-                "It keeps colleagues from doing so by the way; it does not keep out who may write this user's files."
+                "It keeps colleagues from doing so in passing; it does not keep out who may write this user's files."
             )
         elif self._choosing:
             title, what = self.tr("Change the administrator's PIN"), ""
@@ -73,7 +76,7 @@ class SignInForm(Form):
         self.explanation.setVisible(bool(what))
         self.confirm.setText(self.tr("Set the PIN") if self._choosing else self.tr("Sign in"))
         self.cancel.setText(self.tr("Cancel"))
-        self._pin_field.set_name(self.tr("PIN until now") if self._choosing else self.tr("PIN"))
+        self._pin_field.set_name(self.tr("Current PIN") if self._choosing else self.tr("PIN"))
         self._new_field.set_name(self.tr("New PIN ({rule})").format(rule=texts.pin_rule()))
         self._again_field.set_name(self.tr("New PIN, again"))
         self._pin_field.setVisible(not self._first)
@@ -86,26 +89,20 @@ class SignInForm(Form):
             return
         self._waiting, self._error = True, None
         if not self._choosing:
-            self._administrator.sign_in(self.pin.take())
+            self._administrator.sign_in(self.pin.take(), self._leave, self._failed)
         else:
             until_now = None if self._first else self.pin.take()
             self.again.clear()
-            self._administrator.choose_pin(self.new_pin.take(), until_now)
+            self._administrator.choose_pin(self.new_pin.take(), until_now, self._leave, self._failed)
         self._update()
 
-    def _changed(self) -> None:
-        if self._waiting and self._administrator.signed_in:
-            self._leave()
-
-    def _failed(self, error: UserFacingError | OSError) -> None:
-        if self._waiting:
-            self._waiting, self._error = False, error
-            self._update()
-            (self.new_pin if self._first else self.pin).setFocus()
+    def _failed(self, error: Failure) -> None:
+        self._waiting, self._error = False, error
+        self._update()
+        (self.new_pin if self._first else self.pin).setFocus()
 
     def _leave(self) -> None:
         self._waiting = False
-        self._forget()
         self.hide()
         self.ended.emit()
 
@@ -118,6 +115,7 @@ class SignInForm(Form):
         differ = self._choosing and bool(again) and not new.startswith(again)
         complete = len(new) >= SHORTEST and new == again if self._choosing else True
         self.confirm.setEnabled(complete and (self._first or bool(self.pin.text())) and not self._waiting)
+        self.cancel.setEnabled(not self._waiting)
         if self._error is not None:
             self.failure.show_failure(texts.problem(self._error), "")
         elif differ:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import (
     QAbstractTableModel,
     QEvent,
+    QItemSelectionModel,
     QModelIndex,
     QObject,
     QPersistentModelIndex,
@@ -20,6 +21,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
+from app.ui.controls import plain_line, plain_tooltip
 from app.ui.models import texts
 from app.ui.models.cells import Cells
 from app.ui.models.columns import Column, Role
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
     from app.ui.panels import Tone
 
 _NAME_WIDTH = 150
+_WIDEST = 200
+_MOST_RUNS = 20
+
+_SORTING = {Qt.Key.Key_Up: Qt.SortOrder.AscendingOrder, Qt.Key.Key_Down: Qt.SortOrder.DescendingOrder}
 
 _Index = QModelIndex | QPersistentModelIndex
 
@@ -42,11 +48,18 @@ class ModelRows(QAbstractTableModel):
         super().__init__(parent)
         self._speed = speed
         self._entries: Sequence[Entry] = ()
+        self._shown: list[tuple[object, ...]] = []
 
-    def show(self, entries: Sequence[Entry]) -> None:
+    def show(self, entries: Sequence[Entry]) -> bool:
+        """Whether anything is shown otherwise than before."""
+        shown = [self._what_is_shown(entry) for entry in entries]
+        if shown == self._shown:
+            self._entries = entries
+            return False
         self.beginResetModel()
-        self._entries = entries
+        self._entries, self._shown = entries, shown
         self.endResetModel()
+        return True
 
     def retranslate(self) -> None:
         self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, len(Column) - 1)
@@ -62,7 +75,11 @@ class ModelRows(QAbstractTableModel):
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> str | None:
-        if orientation != Qt.Orientation.Horizontal or role != Qt.ItemDataRole.DisplayRole:
+        if orientation != Qt.Orientation.Horizontal:
+            return None
+        if role == Qt.ItemDataRole.ToolTipRole and section != Column.MENU:
+            return self.tr("Click to sort by it; by keyboard, Ctrl+↑ or Ctrl+↓ in a cell of the column")
+        if role != Qt.ItemDataRole.DisplayRole:
             return None
         names = {
             Column.NAME: self.tr("Model"),
@@ -83,7 +100,7 @@ class ModelRows(QAbstractTableModel):
             case Qt.ItemDataRole.DisplayRole:
                 return self._text(entry, column)
             case Qt.ItemDataRole.AccessibleTextRole if column is Column.MENU:
-                return self.tr("Actions for {model}").format(model=entry.name)
+                return self.tr("Actions for {model}").format(model=plain_line(entry.name))
             case Qt.ItemDataRole.ToolTipRole:
                 return self._explanation(entry, column)
             case Role.ENTRY:
@@ -101,13 +118,13 @@ class ModelRows(QAbstractTableModel):
     def _text(self, entry: Entry, column: Column) -> str:
         match column:
             case Column.NAME:
-                return entry.name
+                return plain_line(entry.name)
             case Column.STATE:
                 return " · ".join(text for text, _ in chips(entry))
             case Column.SIZE:
                 return texts.size(entry.file_bytes)
             case Column.LICENCE:
-                return entry.licence or "–"
+                return plain_line(entry.licence) or "–"
             case Column.SCORE:
                 return next(iter(scores(entry)), "–")
             case Column.SPEED:
@@ -119,18 +136,21 @@ class ModelRows(QAbstractTableModel):
     def _second_line(self, entry: Entry, column: Column) -> str:
         match column:
             case Column.NAME:
-                return entry.manifest.base.name if entry.manifest and entry.manifest.base else ""
+                return plain_line(entry.manifest.base.name) if entry.manifest and entry.manifest.base else ""
             case Column.SIZE:
-                return entry.quantization
+                return plain_line(entry.quantization)
             case Column.SCORE:
-                return "\n".join(scores(entry)[1:])
+                return " · ".join(scores(entry)[1:])
         return ""
 
     def _explanation(self, entry: Entry, column: Column) -> str | None:
+        if column in (Column.NAME, Column.LICENCE):
+            # Where the column is too narrow for them.
+            return plain_tooltip("\n".join(filter(None, self._whole(entry, column))))
         if column is Column.SCORE and (runs := scored_runs(entry)):
-            return "\n".join(
+            lines = (
                 self.tr("{task} ({language}): {correct} of {n} right, {low}–{high} % (95 % interval)").format(
-                    task=run.task,
+                    task=plain_line(run.task),
                     language=run.language,
                     correct=run.correct,
                     n=run.n,
@@ -139,7 +159,20 @@ class ModelRows(QAbstractTableModel):
                 )
                 for run in runs
             )
+            return plain_tooltip("\n".join(lines))
         return None
+
+    def _whole(self, entry: Entry, column: Column) -> tuple[str, ...]:
+        if column is Column.LICENCE:
+            return (entry.licence,)
+        return entry.name, entry.manifest.base.name if entry.manifest and entry.manifest.base else ""
+
+    def _what_is_shown(self, entry: Entry) -> tuple[object, ...]:
+        """All that the row of an entry depends on. Not the entry: its header holds the model's whole vocabulary."""
+        examined = entry.examined
+        papers = None if examined is None else (examined.manifest_bytes, examined.signature)
+        standing = (entry.standing, entry.marks, entry.in_use)
+        return entry.model.path, entry.sha256, entry.file_bytes, standing, papers, self._speed(entry)
 
     def _sorted_by(self, entry: Entry, column: Column) -> str | float:
         match column:
@@ -167,7 +200,7 @@ def scored_runs(entry: Entry) -> list[ScoredRun]:
     for run in runs:
         by_task.setdefault(run.task, []).append(run)
     best = max(by_task.values(), key=lambda runs: len({run.language for run in runs}), default=[])
-    return sorted(best, key=lambda run: run.language, reverse=True)
+    return sorted(best, key=lambda run: run.language, reverse=True)[:_MOST_RUNS]
 
 
 def scores(entry: Entry) -> list[str]:
@@ -222,11 +255,14 @@ class ModelTable(QTableView):
         self.retranslate()
 
     def show_entries(self, entries: Sequence[Entry]) -> None:
-        current = self.current()
-        self.rows.show(entries)
+        current, column = self.current(), self.currentIndex().column()
+        if not self.rows.show(entries):
+            return
         self._fit()
         if current is not None:
-            self.choose(current.sha256)
+            flags = QItemSelectionModel.SelectionFlag
+            cell = self.index_of(current.sha256, Column(column))
+            self.selectionModel().setCurrentIndex(cell, flags.ClearAndSelect | flags.Rows)
 
     def current(self) -> Entry | None:
         entry: Entry | None = self.currentIndex().data(Role.ENTRY)
@@ -284,13 +320,20 @@ class ModelTable(QTableView):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space) and self.currentIndex().isValid():
             self._open_menu(self.currentIndex().siblingAtColumn(Column.MENU))
+        elif event.key() in _SORTING and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            if self.currentIndex().isValid():
+                self.sortByColumn(self.currentIndex().column(), _SORTING[Qt.Key(event.key())])
         else:
             super().keyPressEvent(event)
 
     def _fit(self) -> None:
         """Every column as wide as what it holds; the name takes what is left."""
         header = self.horizontalHeader()
+        widest = self._theme.px(_WIDEST)
         widths = {column: max(self.sizeHintForColumn(column), header.sectionSizeHint(column)) for column in Column}
+        # Texts from outside end in … where they are too long; chips and numbers do not.
+        for column in (Column.NAME, Column.SIZE, Column.LICENCE):
+            widths[column] = min(widths[column], widest)
         left = self.viewport().width() - sum(widths.values())
         widths[Column.NAME] = max(widths[Column.NAME] + left, min(widths[Column.NAME], self._theme.px(_NAME_WIDTH)))
         for column, width in widths.items():

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication, QLocale
 
 from app.core.engine.client import EngineError
-from app.core.errors import NotApproved
+from app.core.errors import NoSpace, NotApproved
 from app.core.models import events
 from app.core.models.administration import InUse
 from app.core.models.examination import Objected
+from app.core.models.manifest import BadManifest
 from app.core.models.pin import LONGEST, SHORTEST, TooManyWrongPins, WrongPin
+from app.core.models.sources import UnclearSource
+from app.services.administrator import LockedMeanwhile
+from app.services.library import DeedCancelled
+from app.ui.controls import plain_line, plain_text
 from app.ui.failures import failure_sentence
 from app.ui.panels import Tone
 
@@ -20,10 +25,13 @@ if TYPE_CHECKING:
     from app.core.models.examination import Objection
     from app.core.models.overview import Entry, Mark
     from app.core.models.standing import Cause
-    from app.services.import_progress import ImportProgress
+    from app.services.import_progress import ImportProgress, Stage
 
 
 translate = QCoreApplication.translate
+
+_LONGEST_NAME = 120
+_LONGEST_DETAILS = 600
 
 
 def size(count: int) -> str:
@@ -53,10 +61,12 @@ def mark(kind: Mark) -> tuple[str, Tone]:
             return translate("Models", "demonstration"), "check"
         case "unsigned":
             return translate("Models", "unsigned"), "check"
+        case "broken_signature":
+            return translate("Models", "signature does not fit"), "bad"
         case "not_scored":
             return translate("Models", "not scored"), "check"
         case "failed_gate":
-            return translate("Models", "did not pass its scoring"), "bad"
+            return translate("Models", "failed its scoring"), "bad"
         case "expired":
             return translate("Models", "expired"), "bad"
         case "damaged":
@@ -92,16 +102,21 @@ def problem(error: UserFacingError | OSError) -> str:
         case InUse():
             return translate("Models", "The model is in use. Choose another one first.")
         case Objected(objection=objection):
-            return _objection(objection)
+            return with_details(objected(objection), objection)
         case NotApproved():
             return translate("Models", "The model is not approved for use on this PC.")
-        case EngineError(failure=failure):
-            return failure_sentence(failure)
-    return with_details(translate("Models", "This could not be done; nothing was changed."), error)
+        case LockedMeanwhile():
+            return translate("Models", "It was locked in the meantime; nothing was done.")
+        case DeedCancelled():
+            return translate("Models", "It was cancelled; nothing was changed.")
+        case NoSpace():
+            return with_details(translate("Models", "There is no space left on the disk."), error)
+    return with_details(translate("Models", "This could not be done."), error)
 
 
 def with_details(sentence: str, error: UserFacingError | OSError | Objection) -> str:
-    details = translate("Models", "Details: {message}").format(message=error)
+    message = plain_text(str(error), _LONGEST_DETAILS)
+    details = translate("Models", "Details: {message}").format(message=message)
     return f"{sentence}\n{details}"
 
 
@@ -115,25 +130,60 @@ def import_problem(progress: ImportProgress) -> str:
 
     error = progress.error
     assert error is not None
-    if isinstance(error, ImportCancelled):
-        return translate("Models", "The import was cancelled. Nothing of the file is kept.")
-    match progress.stage:
-        case "header":
-            sentence = translate("Models", "The file is not a model that this application can use, or it is damaged.")
-        case "memory":
-            sentence = translate("Models", "There is not enough space on the disk for this file.")
-        case "copy":
-            sentence = translate("Models", "The file could not be copied. Is the stick or the share still connected?")
-        case "papers":
-            sentence = translate(
-                "Models", "The file is not the one that its manifest and signature describe: it was changed."
-            )
-        case "probe":
-            sentence = translate("Models", "The model did not pass its trial: it cannot be loaded, or does not answer.")
-        case "placed":
-            sentence = translate("Models", "The model could not be put into the library.")
     nothing = translate("Models", "Nothing of the file is kept.")
+    match error:
+        case ImportCancelled():
+            cancelled = translate("Models", "The import was cancelled.")
+            return f"{cancelled} {nothing}"
+        case Objected(objection=objection):
+            sentence = objected(objection)
+        case BadManifest():
+            sentence = translate("Models", "The manifest beside the file is damaged, or none that this version knows.")
+        case UnclearSource():
+            sentence = translate(
+                "Models",
+                "It is not clear which file is the model. Choose one GGUF file, or drop the folder of one model.",
+            )
+        case NoSpace():
+            sentence = translate("Models", "There is not enough space on the disk for this file.")
+        case FileNotFoundError():
+            sentence = translate("Models", "The file is not there any more. Is the stick or the share still connected?")
+        case EngineError(failure=failure):
+            sentence = failure_sentence(failure)
+        case _:
+            sentence = _stage_problem(progress.stage)
     return with_details(f"{sentence} {nothing}", error)
+
+
+def _stage_problem(stage: Stage) -> str:
+    match stage:
+        case "header":
+            return translate("Models", "The file is not a model that this application can use, or it is damaged.")
+        case "memory":
+            return translate("Models", "This PC could not be compared with what the model needs.")
+        case "copy":
+            return translate("Models", "The file could not be copied. Is the stick or the share still connected?")
+        case "papers":
+            return translate("Models", "The copy of the file could not be checked.")
+        case "probe":
+            return translate("Models", "The model did not pass its trial: it cannot be loaded, or does not answer.")
+        case "place":
+            return translate("Models", "The model could not be put into the library.")
+
+
+def time_left(seconds: float | None) -> str:
+    """Empty where it cannot be told."""
+    if seconds is None:
+        return ""
+    whole = max(1, round(seconds))
+    if whole < 90:
+        return translate("Models", "about {seconds} s left").format(seconds=whole)
+    return translate("Models", "about {minutes} min left").format(minutes=round(whole / 60))
+
+
+def shown(text: str) -> str:
+    """A name from outside, in one line."""
+    return plain_line(text, _LONGEST_NAME)
 
 
 def happened(event: events.Event) -> str:
@@ -194,26 +244,33 @@ def number(value: int) -> str:
     return QLocale().toString(value)
 
 
-def _objection(objection: Objection) -> str:
+def objected(objection: Objection) -> str:
+    """What speaks against a model."""
     match objection.kind:
         case "broken_signature":
-            sentence = translate("Models", "The signature does not fit: the manifest or the signature was changed.")
+            return translate("Models", "The signature does not fit: the manifest or the signature was changed.")
         case "contradiction":
-            sentence = translate("Models", "The manifest describes another file than this one.")
+            return translate("Models", "The manifest describes another file than this one.")
         case "expired":
-            sentence = translate("Models", "The day until which its maker stands by the model is past.")
+            return translate("Models", "The day until which its maker stands by the model is past.")
         case "unsigned":
-            sentence = translate(
+            return translate(
                 "Models", "The model is not signed, and the policy of this PC asks for a trusted signature."
             )
         case "unknown_key":
-            sentence = translate(
+            return translate(
                 "Models",
                 "The model is signed with a key that this PC does not trust, "
                 "and the policy asks for a trusted signature.",
             )
         case "changed":
-            sentence = translate(
-                "Models", "The file is not the one that was imported: it was changed or is incomplete."
+            return translate("Models", "The file is not the one that was imported: it was changed or is incomplete.")
+        case "other_file":
+            return translate(
+                "Models", "The file is not the one that its manifest and signature describe: it was changed."
             )
-    return with_details(sentence, objection)
+        case "other_manifest":
+            return translate(
+                "Models",
+                "The model came with another manifest in the meantime. Look at it again before you approve it.",
+            )

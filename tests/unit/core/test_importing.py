@@ -25,6 +25,7 @@ from app.core.models.importing import (
     MemoryCompared,
     PapersChecked,
     Placed,
+    Placing,
     Prepared,
     Probing,
     SpaceFound,
@@ -74,7 +75,7 @@ def left(home: Paths) -> list[Path]:
 def test_the_steps_of_an_import(library: ModelLibrary, source: Path) -> None:
     steps = list(Import(library, source, {}, nothing).steps())
     kinds = list(dict.fromkeys(type(step) for step in steps))
-    assert kinds == [HeaderRead, MemoryCompared, SpaceFound, Copying, PapersChecked, Probing, Placed]
+    assert kinds == [HeaderRead, MemoryCompared, SpaceFound, Copying, PapersChecked, Probing, Placing, Placed]
     compared = steps[1]
     assert isinstance(compared, MemoryCompared)
     assert [fit.context_length for fit in compared.fits] == [1024, 2048, 4096]

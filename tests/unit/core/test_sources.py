@@ -1,4 +1,4 @@
-"""Which of the files that a person drops on the window is meant."""
+"""Which of the files that a person brings along is meant."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.ui.models.sources import Source, find_source
+from app.core.models.sources import Source, UnclearSource, find_source
 
 
 def files(folder: Path, *names: str) -> list[Path]:
@@ -42,6 +42,8 @@ def test_a_manifest_from_elsewhere_is_given_along(stick: Path, tmp_path: Path) -
     (model,) = files(stick, "x.gguf")
     (manifest,) = files(tmp_path / "papers", "x.manifest.json")
     assert find_source([model, manifest]) == Source(model, manifest)
+    (other,) = files(stick, "y.manifest.json")
+    assert find_source([model, other]) == Source(model, other)
     (beside,) = files(stick, "x.manifest.json")
     assert find_source([model, beside]) == Source(model, None)
 
@@ -50,9 +52,11 @@ def test_a_manifest_from_elsewhere_is_given_along(stick: Path, tmp_path: Path) -
     "names", [("x.gguf", "y.gguf"), ("x.manifest.json",), ("x-00001-of-00002.gguf", "x-00002-of-00002.gguf", "y.gguf")]
 )
 def test_what_is_not_one_model(stick: Path, names: tuple[str, ...]) -> None:
-    assert find_source(files(stick, *names)) is None
+    with pytest.raises(UnclearSource):
+        find_source(files(stick, *names))
 
 
 def test_an_empty_folder(stick: Path) -> None:
     stick.mkdir()
-    assert find_source([stick]) is None
+    with pytest.raises(UnclearSource):
+        find_source([stick])
