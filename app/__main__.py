@@ -101,6 +101,7 @@ class Application:
             self.imports,
             self.administrator,
             FileDialogs(),
+            self.benchmark,
         )
 
     def engine(self) -> WindowEngine:

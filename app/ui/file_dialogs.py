@@ -15,6 +15,10 @@ class FileDialogs:
         chosen, _ = QFileDialog.getOpenFileName(parent, title, "", kinds)
         return Path(chosen) if chosen else None
 
+    def existing_folder(self, parent: QWidget, title: str) -> Path | None:
+        chosen = QFileDialog.getExistingDirectory(parent, title)
+        return Path(chosen) if chosen else None
+
     def new_file(self, parent: QWidget, title: str, name: str) -> Path | None:
         """A file to be written, which is offered to be called `name`."""
         # What is there already is refused in the page, with a sentence.

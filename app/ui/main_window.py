@@ -20,6 +20,7 @@ from app.ui.theme import Theme
 
 if TYPE_CHECKING:
     from app.services.administrator import AdministratorService
+    from app.services.benchmark.service import BenchmarkService
     from app.services.chat import ChatService
     from app.services.importing import ImportService
     from app.services.inference import InferenceService
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 ASK = "ask"
 MODELS = "models"
+BENCHMARK = "benchmark"
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class MainWindow(QMainWindow):
         imports: ImportService,
         administrator: AdministratorService,
         dialogs: FileDialogs,
+        benchmark: BenchmarkService,
     ) -> None:
         super().__init__()
         self.setWindowTitle("Inro")
@@ -59,6 +62,7 @@ class MainWindow(QMainWindow):
         self._inference, self._chat = inference, chat
         self._library, self._imports, self._administrator = library, imports, administrator
         self._theme, self._dialogs = theme, dialogs
+        self._benchmark, self._translation = benchmark, translation
         self._by_name: dict[str, QWidget] = {}
         self._makers: dict[str, Callable[[], Page]] = {}
         self._notes: dict[str, QLabel | None] = {}
@@ -70,6 +74,7 @@ class MainWindow(QMainWindow):
         self._lay_out()
         self.add_page(ASK, lambda: self.tr("Ask"), lambda: Page(self.ask_page, self.history))
         self.add_page(MODELS, lambda: self.tr("Models"), self._models_page)
+        self.add_page(BENCHMARK, lambda: self.tr("Benchmark"), self._benchmark_page)
         self.show_page(ASK)
         self.side_bar.page_chosen.connect(self.show_page)
         self.side_bar.new_button.clicked.connect(self.new_question)
@@ -108,6 +113,12 @@ class MainWindow(QMainWindow):
             self._library, self._imports, self._administrator, self._inference, self._dialogs, self._theme
         )
         return Page(page, page.panel, page.note)
+
+    def _benchmark_page(self) -> Page:
+        from app.ui.benchmark.page import BenchmarkPage
+
+        page = BenchmarkPage(self._benchmark, self._dialogs, self._translation, self._theme)
+        return Page(page, note=page.note)
 
     def _open_conversation(self, conversation: str) -> None:
         self.show_page(ASK)

@@ -40,6 +40,8 @@ class Palette:
     red_line: str
     green: str
     disabled: str
+    second: str
+    """Beside the accent, where two models are compared."""
 
 
 LIGHT = Palette(
@@ -67,6 +69,7 @@ LIGHT = Palette(
     red_line="#f0c8c3",
     green="#12924a",
     disabled="#e3e8ec",
+    second="#b4500b",
 )
 
 DARK = Palette(
@@ -94,6 +97,7 @@ DARK = Palette(
     red_line="#5e302c",
     green="#35c46d",
     disabled="#262e36",
+    second="#ff9d5c",
 )
 
 

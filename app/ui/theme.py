@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontInfo, QPalette
 from PySide6.QtWidgets import QApplication
 
+from app.ui.icons import ICONS
 from app.ui.palette import DARK, LIGHT, Palette
 
 STYLE_SHEET = Path(__file__).parents[1] / "resources" / "style.qss"
@@ -74,7 +75,8 @@ class Theme(QObject):
 
 def style_sheet(colors: Palette, scale: float) -> str:
     """The style sheet with colours put in and every length above a hairline scaled."""
-    text = Template(STYLE_SHEET.read_text(encoding="utf-8")).substitute(asdict(colors))
+    values = {**asdict(colors), "icons": ICONS.as_posix()}
+    text = Template(STYLE_SHEET.read_text(encoding="utf-8")).substitute(values)
     return re.sub(r"\b(\d+)px", lambda match: f"{_scaled(int(match[1]), scale)}px", text)
 
 

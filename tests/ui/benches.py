@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -15,9 +16,8 @@ from app.__main__ import Application
 from app.core.asking import Options
 from app.core.files import sha256_file
 from app.core.paths import user_paths
-from app.services.benchmark.orders import Order
 from app.services.benchmark.service import BenchmarkService
-from app.services.benchmark.views import ComparisonView, RunView
+from app.services.benchmark.views import ComparisonView, How, ModelChoice, RunView, Wanted
 
 PATIENCE = 60_000
 """Milliseconds; no test waits so long unless something is wrong."""
@@ -25,21 +25,27 @@ PATIENCE = 60_000
 ORGANS = ("heart", "lung", "liver", "kidney", "spleen")
 
 
+CATEGORIES = ("循環器", "呼吸器", "消化器", "内分泌・代謝")
+
+
 def write_questions(path: Path, count: int) -> Path:
-    """Questions in the schema for one's own ones, of two categories; every sixth has a prohibited option."""
-    path.write_text("".join(json.dumps(_question(number)) + "\n" for number in range(count)), encoding="utf-8")
+    """Questions in the schema for one's own ones, of several categories; every sixth has a prohibited option."""
+    path.write_text(
+        "".join(json.dumps(_question(number), ensure_ascii=False) + "\n" for number in range(count)), encoding="utf-8"
+    )
     return path
 
 
 def _question(number: int) -> dict[str, Any]:
-    known: dict[str, Any] = {
+    more = "and more " * (number % 5)
+    return {
         "problem_id": f"q{number}",
-        "problem_text": f"Case {number}: which organ is meant by {ORGANS[number % 5]} {'and more ' * (number % 5)}?",
+        "problem_text": f"Case {number}: which organ is meant by {ORGANS[number % 5]} {more}?",
         "choices": [f"{organ} {number}" for organ in ORGANS],
         "answer": ["abcde"[number % 5]],
-        "category": "organs" if number % 2 else "systems",
+        "category": CATEGORIES[number % 4],
+        **({"kinki": ["abcde"[(number + 2) % 5]]} if number % 6 == 0 else {}),
     }
-    return known
 
 
 class Bench:
@@ -90,16 +96,15 @@ def opened(qt: QApplication, qtbot: QtBot, named: Path | None) -> Iterator[Bench
         yield bench
     finally:
         application.close()
+        application.window.close()
+        # Every later window would style this one anew.
         application.window.deleteLater()
+        qt.sendPostedEvents(application.window, QEvent.Type.DeferredDelete)
 
 
-def order(model: Path, data: Path | None, **more: Any) -> Order:
-    known: dict[str, Any] = {
-        "model": model.stem,
-        "model_path": str(model),
-        "model_sha256": sha256_file(model),
-        "task": "jsonl",
-        "data": str(data),
-        "language": "en",
-    }
-    return Order(**(known | more))
+def choice(model: Path) -> ModelChoice:
+    return ModelChoice(model.stem, str(model), sha256_file(model), in_use=False)
+
+
+def order(model: Path, data: Path, *, how: How = "letter", limit: int | None = None, seed: int = 0) -> Wanted:
+    return Wanted(choice(model), "jsonl", "en", str(data), how, limit, seed)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from PySide6.QtCore import QEventLoop, Qt, QTimer
+from PySide6.QtCore import QEvent, QEventLoop, Qt, QTimer
 from PySide6.QtGui import QPainter
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMenu
@@ -27,6 +27,7 @@ from app.core.language import Language
 from app.ui.i18n import TRANSLATIONS
 from app.ui.palette import DARK, LIGHT, Palette
 from tests.manifests import new_signer
+from tests.ui import bench_scenes
 from tests.ui.hospital import PIN, Hospital, models_page, verdict
 from tests.ui.model_scenes import copying, held_import, probing
 from tests.ui.stage import EXAMPLES, MODEL, Stage, done
@@ -264,6 +265,7 @@ SCENES: tuple[Callable[[Stage], None], ...] = (
     models_refused,
     models_record,
     models_policy,
+    *bench_scenes.SCENES,
 )
 
 
@@ -297,6 +299,9 @@ def _on_stage(
         yield stage
         stage.close()
         stage.window.close()
+        # Every later stage would style the windows of the earlier ones anew.
+        stage.window.deleteLater()
+        application.sendPostedEvents(stage.window, QEvent.Type.DeferredDelete)
 
 
 def _folder() -> Path:

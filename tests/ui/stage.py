@@ -10,7 +10,9 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from app.core.engine.client import EngineClient, EngineError
 from app.core.engine.gauge import Gauge
+from app.core.engine.patient import WindowEngine
 from app.core.engine.protocol import AUTO, Done, Failed, ModelInfo, Piece, Reading, Sampling, Turn
+from app.core.engine.turns import Turns
 from app.core.history.store import HistoryStore
 from app.core.language import Language
 from app.core.models.administration import Administration
@@ -19,6 +21,7 @@ from app.core.models.pin import PinGuard
 from app.core.models.selection import SelectedModel
 from app.core.paths import user_paths
 from app.services.administrator import AdministratorService
+from app.services.benchmark.service import BenchmarkService
 from app.services.chat import ChatService
 from app.services.importing import ImportService
 from app.services.inference import InferenceService
@@ -142,6 +145,9 @@ class ScriptedDialogs(FileDialogs):
     def existing_file(self, parent: QWidget, title: str, kinds: str) -> Path | None:
         return self.next
 
+    def existing_folder(self, parent: QWidget, title: str) -> Path | None:
+        return self.next
+
     def new_file(self, parent: QWidget, title: str, name: str) -> Path | None:
         return self.next
 
@@ -170,6 +176,7 @@ class Stage:
         self.theme = Theme(application, scale=scale, palette=palette)
         self.translation = Translation(application, self.preferences, translations)
         self.paths = user_paths()
+        self.turns = Turns()
         self.library = LibraryService(lambda: Administration(self.paths), self.store.speeds)
         self.imports = ImportService(lambda: Administration(self.paths), Gauge)
         self.administrator = AdministratorService(
@@ -178,6 +185,8 @@ class Stage:
             lambda: self.now,
         )
         self.dialogs = ScriptedDialogs()
+        # Its runs need a real worker: they are tested in the opened application.
+        self.benchmark = BenchmarkService(lambda: WindowEngine(self.turns), self.turns, self.inference, self.paths)
         self.window = MainWindow(
             self.inference,
             self.chat,
@@ -188,6 +197,7 @@ class Stage:
             self.imports,
             self.administrator,
             self.dialogs,
+            self.benchmark,
         )
         self.page = self.window.ask_page
         self.composer = self.page.composer
@@ -196,6 +206,7 @@ class Stage:
         self.imports.close()
         self.library.close()
         self.administrator.close()
+        self.benchmark.close()
         self.chat.close()
         self.inference.close()
         self.store.close()

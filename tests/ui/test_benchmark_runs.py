@@ -14,10 +14,10 @@ from app.core.engine.patient import WindowEngine
 from app.core.history.store import Message
 from app.core.paths import Paths
 from app.services.benchmark.orders import OrderBook
-from app.services.benchmark.views import RunView
+from app.services.benchmark.views import How, RunView
 from evaluation.cli import main
 from tests.tiny_models import tiny_gguf
-from tests.ui.benches import Bench, opened, order, write_questions
+from tests.ui.benches import CATEGORIES, Bench, opened, order, write_questions
 
 COUNT = 30
 
@@ -51,7 +51,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("how", ["letter", "option", "generate"])
 def test_a_run_is_byte_for_byte_the_command_s(
-    how: str, qapp: QApplication, qtbot: QtBot, home: Paths, tiny_model: Path, questions: Path, tmp_path: Path
+    how: How, qapp: QApplication, qtbot: QtBot, home: Paths, tiny_model: Path, questions: Path, tmp_path: Path
 ) -> None:
     with opened(qapp, qtbot, tiny_model) as bench:
         bench.service.start([order(tiny_model, questions, how=how, limit=20, seed=3)])
@@ -221,7 +221,7 @@ def test_two_models_are_compared(
     assert a.share is not None
     assert b.share is not None
     assert found.main.difference == pytest.approx(a.share.value - b.share.value)
-    assert {group.name for group in found.groups} == {"organs", "systems"}
+    assert {group.name for group in found.groups} == set(CATEGORIES)
     assert len(found.differing) == found.main.only_a + found.main.only_b > 0
     assert found.unlike == ("the model",)
 
@@ -236,6 +236,8 @@ def test_speed_is_measured_with_several_threads_and_the_best_can_be_kept(
         (speed,) = bench.look_up()[3]
         assert [point.prompt_tokens for point in speed.contexts] == [128, 384, 896, 1920, 3968]
         assert all(point.written.low <= point.written.median <= point.written.high for point in speed.contexts)
+        assert speed.expected is not None
+        assert 0 < speed.expected[0] < speed.expected[1]
         assert speed.best in {point.threads for point in speed.threads}
         bench.service.keep_threads(1)
         bench.until(lambda: _threads(bench) == 1)

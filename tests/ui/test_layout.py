@@ -11,9 +11,11 @@ from pytestqt.qtbot import QtBot
 
 from app.core.engine.protocol import Failed
 from app.core.language import Language
+from app.ui.benchmark.page import BenchmarkPage
 from app.ui.controls import ElidedLabel, ExampleButton
 from app.ui.failures import code_sentence
 from app.ui.growing_text import GrowingText
+from app.ui.main_window import BENCHMARK
 from tests.ui.stage import MODEL, Stage, done
 
 WIDE = "W" * 300 + "。" + "長" * 300
@@ -103,3 +105,17 @@ def test_buttons_can_be_reached_by_the_keyboard(stage: Stage) -> None:
 
     for button in stage.window.findChildren(QAbstractButton):
         assert button.focusPolicy() & Qt.FocusPolicy.TabFocus
+
+
+def test_nothing_is_cut_in_the_page_of_benchmarks(at_size: Stage, qtbot: QtBot) -> None:
+    at_size.window.show_page(BENCHMARK)
+    page = at_size.window.findChild(BenchmarkPage)
+    assert page is not None
+    qtbot.waitUntil(lambda: page.accuracy.form.task.count() > 0)
+    page.new_button.click()
+    page.accuracy.form.task.setCurrentIndex(1)
+    page.accuracy.form.confirm.click()
+    for switch in page.switches.values():
+        switch.click()
+        qtbot.wait(50)
+        assert cut_off(at_size.window) == []

@@ -2,6 +2,120 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="ja_JP">
 <context>
+    <name>AccuracyPlot</name>
+    <message>
+        <source>right answers, %</source>
+        <translation>正答率（%）</translation>
+    </message>
+    <message>
+        <source>By guessing: {share}</source>
+        <translation>当てずっぽうの場合：{share}</translation>
+    </message>
+</context>
+<context>
+    <name>AccuracyView</name>
+    <message>
+        <source>How well does a model answer here?</source>
+        <translation>このPCで、モデルはどのくらい正しく答えるか</translation>
+    </message>
+    <message>
+        <source>Ask a model the built-in questions, or those of a benchmark that you have as files, and see how many it answers rightly, with the interval that so few questions allow. None of these numbers says anything about fitness for clinical use.</source>
+        <translation>内蔵の問題、またはお手元にあるベンチマークのファイルの問題をモデルに解かせ、正答率を、問題数に応じた信頼区間とともに示します。いずれの数値も、臨床で使えるかどうかを示すものではありません。</translation>
+    </message>
+    <message>
+        <source>Runs</source>
+        <translation>実行の一覧</translation>
+    </message>
+    <message>
+        <source>Right answers by category</source>
+        <translation>分野別の正答</translation>
+    </message>
+    <message>
+        <source>Resume</source>
+        <translation>再開</translation>
+    </message>
+    <message>
+        <source>Delete this run</source>
+        <translation>この実行を削除</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>モデル</translation>
+    </message>
+    <message>
+        <source>Questions</source>
+        <translation>問題</translation>
+    </message>
+    <message>
+        <source>Language</source>
+        <translation>言語</translation>
+    </message>
+    <message>
+        <source>Accuracy (95 % interval)</source>
+        <translation>正答率（95 %信頼区間）</translation>
+    </message>
+    <message>
+        <source>Asked</source>
+        <translation>解答数</translation>
+    </message>
+    <message>
+        <source>State</source>
+        <translation>状態</translation>
+    </message>
+    <message>
+        <source>Begun</source>
+        <translation>開始</translation>
+    </message>
+    <message>
+        <source>Questions of the training show that the parts work together, not medical ability. The parts are never added up; in the list stand facts that are asked in other words than those of the training.</source>
+        <translation>学習に使った問題の正答率は、学習から推論までの各部が正しく働いていることを示すもので、医学の能力は示しません。区分どうしは合計しません。一覧には、学習とは別の言い方で知識を問うた区分の値を載せています。</translation>
+    </message>
+    <message>
+        <source>Prohibited options chosen in {chosen} of {items} questions that have one.</source>
+        <translation>禁忌肢のある{items}問のうち、{chosen}問で禁忌肢を選びました。</translation>
+    </message>
+    <message>
+        <source>{count} questions without a usable answer; they count as wrong.</source>
+        <translation>答えを読み取れなかった問題：{count}問（誤答として数えています）</translation>
+    </message>
+    <message>
+        <source>Model file: SHA-256 {hash}…</source>
+        <translation>モデルファイルのSHA-256：{hash}…</translation>
+    </message>
+    <message>
+        <source>Accuracy by category (95 % interval)</source>
+        <translation>分野別の正答率（95 %信頼区間）</translation>
+    </message>
+    <message>
+        <source>Is its confidence right?</source>
+        <translation>確信度は当たっているか</translation>
+    </message>
+    <message>
+        <source>Is its confidence right? Mean gap {points} points</source>
+        <translation>確信度は当たっているか（平均のずれ {points}ポイント）</translation>
+    </message>
+    <message>
+        <source>Category</source>
+        <translation>分野</translation>
+    </message>
+    <message>
+        <source>Right</source>
+        <translation>正答</translation>
+    </message>
+    <message>
+        <source>Accuracy</source>
+        <translation>正答率</translation>
+    </message>
+    <message>
+        <source>95 % interval</source>
+        <translation>95 %信頼区間</translation>
+    </message>
+    <message>
+        <source>All runs of these questions: {task}, {language}</source>
+        <translation>この問題の実行すべて：{task}、{language}</translation>
+    </message>
+</context>
+<context>
     <name>AdministratorPanel</name>
     <message>
         <source>Administrator</source>
@@ -132,6 +246,407 @@
     <message>
         <source>No model is loaded. The reason is shown above.</source>
         <translation>モデルが読み込まれていません。理由は上に表示しています。</translation>
+    </message>
+</context>
+<context>
+    <name>Benchmark</name>
+    <message>
+        <source>Built-in questions</source>
+        <translation>内蔵の問題</translation>
+    </message>
+    <message>
+        <source>Own questions</source>
+        <translation>独自の問題</translation>
+    </message>
+    <message>
+        <source>Built-in questions (demonstration, 392 short ones)</source>
+        <translation>内蔵の問題（動作確認用の短い問題392問）</translation>
+    </message>
+    <message>
+        <source>Own questions (JSON Lines)</source>
+        <translation>独自の問題（JSON Lines形式）</translation>
+    </message>
+    <message>
+        <source>IgakuQA: Japanese medical licensing examination, 2018–2022</source>
+        <translation>IgakuQA：医師国家試験（2018〜2022年）</translation>
+    </message>
+    <message>
+        <source>YakugakuQA: Japanese pharmacists&apos; examination, 2012–2024</source>
+        <translation>YakugakuQA：薬剤師国家試験（2012〜2024年）</translation>
+    </message>
+    <message>
+        <source>JMMLU: medical subjects</source>
+        <translation>JMMLU：医学系の科目</translation>
+    </message>
+    <message>
+        <source>MMLU: medical subjects</source>
+        <translation>MMLU：医学系の科目</translation>
+    </message>
+    <message>
+        <source>Probability of the letters</source>
+        <translation>選択肢の記号の確率で採点</translation>
+    </message>
+    <message>
+        <source>Probability of the options&apos; texts</source>
+        <translation>選択肢の文の確率で採点</translation>
+    </message>
+    <message>
+        <source>Written answers</source>
+        <translation>生成した文から答えを読み取って採点</translation>
+    </message>
+    <message>
+        <source>Japanese</source>
+        <translation>日本語</translation>
+    </message>
+    <message>
+        <source>English</source>
+        <translation>英語</translation>
+    </message>
+    <message>
+        <source>Facts, words of the training</source>
+        <translation>知識（学習時の言い方）</translation>
+    </message>
+    <message>
+        <source>Facts, in other words</source>
+        <translation>知識（別の言い方）</translation>
+    </message>
+    <message>
+        <source>Choices of the training</source>
+        <translation>選択問題（学習に使用）</translation>
+    </message>
+    <message>
+        <source>Choices not in the training</source>
+        <translation>選択問題（学習に不使用）</translation>
+    </message>
+    <message>
+        <source>Without a category</source>
+        <translation>分野なし</translation>
+    </message>
+    <message>
+        <source>{count} s</source>
+        <translation>{count}秒</translation>
+    </message>
+    <message>
+        <source>{count} min</source>
+        <translation>{count}分</translation>
+    </message>
+    <message>
+        <source>{hours} h {minutes} min</source>
+        <translation>{hours}時間{minutes}分</translation>
+    </message>
+    <message>
+        <source>running</source>
+        <translation>実行中</translation>
+    </message>
+    <message>
+        <source>damaged</source>
+        <translation>破損</translation>
+    </message>
+    <message>
+        <source>finished</source>
+        <translation>完了</translation>
+    </message>
+    <message>
+        <source>not begun</source>
+        <translation>未開始</translation>
+    </message>
+    <message>
+        <source>paused at {done} of {total}</source>
+        <translation>{total}問中{done}問で中断</translation>
+    </message>
+    <message>
+        <source>not on this PC any more</source>
+        <translation>このPCにはもうありません</translation>
+    </message>
+    <message>
+        <source>demonstration model</source>
+        <translation>動作確認用モデル</translation>
+    </message>
+    <message>
+        <source>no verdict before its release</source>
+        <translation>公開前の判定なし</translation>
+    </message>
+    <message>
+        <source>did not pass its scoring</source>
+        <translation>公開前の採点で不合格</translation>
+    </message>
+    <message>
+        <source>Reading the questions and checking the model…</source>
+        <translation>問題を読み込み、モデルを確認しています…</translation>
+    </message>
+    <message>
+        <source>Reading the file…</source>
+        <translation>ファイルを読み込んでいます…</translation>
+    </message>
+    <message>
+        <source>Loading the model…</source>
+        <translation>モデルを読み込んでいます…</translation>
+    </message>
+    <message>
+        <source>Checking whether questions can be asked together…</source>
+        <translation>問題をまとめて解かせられるか確認しています…</translation>
+    </message>
+    <message>
+        <source>Measuring: {done} of {total}</source>
+        <translation>測定中：{total}回中{done}回</translation>
+    </message>
+    <message>
+        <source>{done} of {total} questions</source>
+        <translation>{total}問中{done}問</translation>
+    </message>
+    <message>
+        <source>{count} questions/s</source>
+        <translation>{count}問/秒</translation>
+    </message>
+    <message>
+        <source>about {time} left</source>
+        <translation>残り約{time}</translation>
+    </message>
+    <message>
+        <source>It could not be done: {details}</source>
+        <translation>実行できませんでした。詳細：{details}</translation>
+    </message>
+    <message>
+        <source>There is nothing to compare: no question is in both runs.</source>
+        <translation>両方の実行に共通する問題がないため、比較できません。</translation>
+    </message>
+    <message>
+        <source>No difference shown between A and B</source>
+        <translation>AとBの差は示されませんでした</translation>
+    </message>
+    <message>
+        <source>{better} is better: {points} points {interval}, {p}</source>
+        <translation>{better}の方が高い：{points}ポイント {interval}、{p}</translation>
+    </message>
+    <message>
+        <source>{n} questions: A {a}, B {b}; difference {difference} points (95 % interval), McNemar {p}.</source>
+        <translation>{n}問：A {a}、B {b}。差 {difference}ポイント（95 %信頼区間）、マクネマー検定 {p}。</translation>
+    </message>
+    <message>
+        <source>Of “{part}” alone: the parts are never added up.</source>
+        <translation>「{part}」のみの比較です（区分どうしは合計しません）。</translation>
+    </message>
+    <message>
+        <source>So few questions were answered differently that no difference could have shown.</source>
+        <translation>正誤が分かれた問題が少ないため、差があっても示せません。</translation>
+    </message>
+    <message>
+        <source>A true difference under {points} points would probably not have been seen.</source>
+        <translation>実際の差が{points}ポイントに満たない場合、この問題数ではおそらく検出できません。</translation>
+    </message>
+    <message>
+        <source>{count} questions that are not in both runs are left out.</source>
+        <translation>一方の実行にしかない{count}問は除いています。</translation>
+    </message>
+    <message>
+        <source>, </source>
+        <translation>、</translation>
+    </message>
+    <message>
+        <source>Nothing that is recorded of the runs differs.</source>
+        <translation>記録されている範囲で、実行の条件に違いはありません。</translation>
+    </message>
+    <message>
+        <source>Only this differs: {what}.</source>
+        <translation>違いは{what}だけです。</translation>
+    </message>
+    <message>
+        <source>Several things differ ({what}): which of them makes a difference cannot be said.</source>
+        <translation>複数の条件が異なります（{what}）。どれが結果を分けたかはわかりません。</translation>
+    </message>
+    <message>
+        <source>the model</source>
+        <translation>モデル</translation>
+    </message>
+    <message>
+        <source>the engine</source>
+        <translation>エンジン</translation>
+    </message>
+    <message>
+        <source>the language</source>
+        <translation>言語</translation>
+    </message>
+    <message>
+        <source>the questions</source>
+        <translation>問題</translation>
+    </message>
+    <message>
+        <source>the way of scoring</source>
+        <translation>採点方法</translation>
+    </message>
+    <message>
+        <source>the wording</source>
+        <translation>問い方</translation>
+    </message>
+    <message>
+        <source>whether questions were asked together</source>
+        <translation>まとめて解かせたかどうか</translation>
+    </message>
+</context>
+<context>
+    <name>BenchmarkPage</name>
+    <message>
+        <source>Benchmark</source>
+        <translation>ベンチマーク</translation>
+    </message>
+    <message>
+        <source>Accuracy</source>
+        <translation>正答率</translation>
+    </message>
+    <message>
+        <source>Speed</source>
+        <translation>速度</translation>
+    </message>
+    <message>
+        <source>Compare</source>
+        <translation>比較</translation>
+    </message>
+    <message>
+        <source>Export…</source>
+        <translation>書き出す…</translation>
+    </message>
+    <message>
+        <source>Web page (HTML)…</source>
+        <translation>Webページ（HTML）…</translation>
+    </message>
+    <message>
+        <source>Table (CSV)…</source>
+        <translation>表（CSV）…</translation>
+    </message>
+    <message>
+        <source>Document (PDF)…</source>
+        <translation>文書（PDF）…</translation>
+    </message>
+    <message>
+        <source>Export</source>
+        <translation>書き出し</translation>
+    </message>
+    <message>
+        <source>{file} is there already: choose another name.</source>
+        <translation>{file}はすでにあります。別の名前を指定してください。</translation>
+    </message>
+    <message>
+        <source>Written: {file}</source>
+        <translation>{file}に書き出しました</translation>
+    </message>
+    <message>
+        <source>Measure now</source>
+        <translation>測定する</translation>
+    </message>
+    <message>
+        <source>New run</source>
+        <translation>新しい実行</translation>
+    </message>
+</context>
+<context>
+    <name>CompareView</name>
+    <message>
+        <source>A</source>
+        <translation>A</translation>
+    </message>
+    <message>
+        <source>B</source>
+        <translation>B</translation>
+    </message>
+    <message>
+        <source>Two runs of the same questions can be compared: of two models, of two quantizations of one, or of one model in both languages. Make a second run under “Accuracy” first.</source>
+        <translation>同じ問題の実行を2つ選んで比較できます（2つのモデル、同じモデルの2種類の量子化、同じモデルの日本語と英語など）。先に「正答率」でもう1つ実行してください。</translation>
+    </message>
+    <message>
+        <source>Comparison by category</source>
+        <translation>分野別の比較</translation>
+    </message>
+    <message>
+        <source>Questions that one run alone answered rightly</source>
+        <translation>一方だけが正答した問題</translation>
+    </message>
+    <message>
+        <source>Prohibited options chosen: A {a}, B {b} of {n} questions that have one; {p}.</source>
+        <translation>禁忌肢のある{n}問のうち、禁忌肢を選んだのは A {a}問、B {b}問（{p}）。</translation>
+    </message>
+    <message>
+        <source>Accuracy by category (95 % interval)</source>
+        <translation>分野別の正答率（95 %信頼区間）</translation>
+    </message>
+    <message>
+        <source>Category</source>
+        <translation>分野</translation>
+    </message>
+    <message>
+        <source>Questions</source>
+        <translation>問題数</translation>
+    </message>
+    <message>
+        <source>A right</source>
+        <translation>Aの正答率</translation>
+    </message>
+    <message>
+        <source>B right</source>
+        <translation>Bの正答率</translation>
+    </message>
+    <message>
+        <source>A − B, points [95 %]</source>
+        <translation>A − B（ポイント）[95 %]</translation>
+    </message>
+    <message>
+        <source>p (Holm)</source>
+        <translation>p（Holm補正）</translation>
+    </message>
+    <message>
+        <source>Verdict</source>
+        <translation>判定</translation>
+    </message>
+    <message>
+        <source>A better</source>
+        <translation>Aの方が高い</translation>
+    </message>
+    <message>
+        <source>B better</source>
+        <translation>Bの方が高い</translation>
+    </message>
+    <message>
+        <source>no difference shown</source>
+        <translation>差は示されず</translation>
+    </message>
+    <message>
+        <source>Answered rightly by one alone: A {a}, B {b}</source>
+        <translation>一方だけが正答した問題：A {a}問、B {b}問</translation>
+    </message>
+    <message>
+        <source>Right</source>
+        <translation>正答した側</translation>
+    </message>
+    <message>
+        <source>Question</source>
+        <translation>問題文</translation>
+    </message>
+    <message>
+        <source>Answer</source>
+        <translation>正答</translation>
+    </message>
+    <message>
+        <source>A chose</source>
+        <translation>Aの答え</translation>
+    </message>
+    <message>
+        <source>B chose</source>
+        <translation>Bの答え</translation>
+    </message>
+    <message>
+        <source>no usable answer</source>
+        <translation>読み取れる答えなし</translation>
+    </message>
+    <message>
+        <source>Right answer: {text}</source>
+        <translation>正答：{text}</translation>
+    </message>
+    <message>
+        <source>A: {text}</source>
+        <translation>A：{text}</translation>
+    </message>
+    <message>
+        <source>B: {text}</source>
+        <translation>B：{text}</translation>
     </message>
 </context>
 <context>
@@ -537,6 +1052,17 @@
     </message>
 </context>
 <context>
+    <name>HistoryPlot</name>
+    <message>
+        <source>run</source>
+        <translation>実行</translation>
+    </message>
+    <message>
+        <source>right answers, %</source>
+        <translation>正答率（%）</translation>
+    </message>
+</context>
+<context>
     <name>HistoryView</name>
     <message>
         <source>Earlier questions</source>
@@ -767,6 +1293,10 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
     <message>
         <source>Models</source>
         <translation>モデル</translation>
+    </message>
+    <message>
+        <source>Benchmark</source>
+        <translation>ベンチマーク</translation>
     </message>
 </context>
 <context>
@@ -1154,6 +1684,80 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
     </message>
 </context>
 <context>
+    <name>OrderForm</name>
+    <message>
+        <source>New run</source>
+        <translation>新しい実行</translation>
+    </message>
+    <message>
+        <source>Every question is asked with the engine that answers in this window. You can go on asking meanwhile: a run waits for questions, can be paused, and goes on after the program was closed.</source>
+        <translation>このウィンドウで回答しているのと同じエンジンに、すべての問題を解かせます。実行中も質問できます（質問があると実行は待ちます）。途中で中断でき、プログラムを閉じても続きから再開できます。</translation>
+    </message>
+    <message>
+        <source>Start</source>
+        <translation>開始</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>キャンセル</translation>
+    </message>
+    <message>
+        <source>Choose…</source>
+        <translation>選択…</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>モデル</translation>
+    </message>
+    <message>
+        <source>Questions</source>
+        <translation>問題</translation>
+    </message>
+    <message>
+        <source>Folder with the files of the benchmark</source>
+        <translation>ベンチマークのファイルがあるフォルダー</translation>
+    </message>
+    <message>
+        <source>Language of the questions</source>
+        <translation>問題の言語</translation>
+    </message>
+    <message>
+        <source>Way of scoring</source>
+        <translation>採点方法</translation>
+    </message>
+    <message>
+        <source>Number of questions</source>
+        <translation>問題数</translation>
+    </message>
+    <message>
+        <source>All</source>
+        <translation>すべて</translation>
+    </message>
+    <message>
+        <source>None chosen yet</source>
+        <translation>未選択</translation>
+    </message>
+    <message>
+        <source>There is no model to be asked. Bring one in on the page of models.</source>
+        <translation>使えるモデルがありません。「モデル」のページで取り込んでください。</translation>
+    </message>
+    <message>
+        <source>Choose the folder that holds the files of the benchmark.</source>
+        <translation>ベンチマークのファイルがあるフォルダーを選択してください。</translation>
+    </message>
+    <message>
+        <source>Choose a language.</source>
+        <translation>言語を選択してください。</translation>
+    </message>
+</context>
+<context>
+    <name>PlotCard</name>
+    <message>
+        <source>As text</source>
+        <translation>文字で表示</translation>
+    </message>
+</context>
+<context>
     <name>PolicyView</name>
     <message>
         <source>Sign in as administrator to change anything here.</source>
@@ -1271,6 +1875,48 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
     </message>
 </context>
 <context>
+    <name>ReliabilityPlot</name>
+    <message>
+        <source>stated probability, %</source>
+        <translation>モデルが示した確率（%）</translation>
+    </message>
+    <message>
+        <source>right answers, %</source>
+        <translation>正答率（%）</translation>
+    </message>
+    <message>
+        <source>Stated {stated}: right {right}, {n} questions</source>
+        <translation>示した確率 {stated}：正答率 {right}、{n}問</translation>
+    </message>
+    <message>
+        <source>Mean gap (ECE): {points} points</source>
+        <translation>平均のずれ（ECE）：{points}ポイント</translation>
+    </message>
+</context>
+<context>
+    <name>RunningCard</name>
+    <message>
+        <source>{count} more after this</source>
+        <translation>このあと{count}件</translation>
+    </message>
+    <message>
+        <source>Pause</source>
+        <translation>中断</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>中止</translation>
+    </message>
+    <message>
+        <source>Stopping…</source>
+        <translation>停止しています…</translation>
+    </message>
+    <message>
+        <source>Waiting while a question is answered</source>
+        <translation>質問に回答しているため、待っています</translation>
+    </message>
+</context>
+<context>
     <name>SideBar</name>
     <message>
         <source>New question</source>
@@ -1337,6 +1983,120 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
     </message>
 </context>
 <context>
+    <name>SpeedPage</name>
+    <message>
+        <source>Measures the model in use: how fast it reads prompts of several lengths and writes answers, and with how many threads it is fastest. Takes a few minutes; nothing else should run meanwhile. A question in between is answered.</source>
+        <translation>使用中のモデルについて、さまざまな長さの質問文を読む速さと回答を書く速さ、最も速いスレッド数を測ります。数分かかります。測定中は、ほかのプログラムを動かさないでください。途中で質問しても回答します。</translation>
+    </message>
+    <message>
+        <source>By the number of threads</source>
+        <translation>スレッド数ごとの速度</translation>
+    </message>
+    <message>
+        <source>All measurements on this PC</source>
+        <translation>このPCでの測定の一覧</translation>
+    </message>
+    <message>
+        <source>Speed by the length of the prompt</source>
+        <translation>質問文の長さごとの速度</translation>
+    </message>
+    <message>
+        <source>Speed by the number of threads</source>
+        <translation>スレッド数ごとの速度</translation>
+    </message>
+    <message>
+        <source>Questions are answered with {count} threads</source>
+        <translation>{count}スレッドで回答しています</translation>
+    </message>
+    <message>
+        <source>{model}: {speed} tokens/s</source>
+        <translation>{model}：{speed}トークン/秒</translation>
+    </message>
+    <message>
+        <source>The first token comes after {time}, behind a prompt of {tokens} tokens.</source>
+        <translation>{tokens}トークンの質問文では、最初の文字が出るまで{time}です。</translation>
+    </message>
+    <message>
+        <source>Expected from the memory bandwidth of this PC and the size of the file: {low} to {high}.</source>
+        <translation>このPCのメモリ帯域とファイルの大きさから見込まれる速度：{low}〜{high}トークン/秒</translation>
+    </message>
+    <message>
+        <source>Fastest with {best} threads; questions were answered with {used}.</source>
+        <translation>{best}スレッドのときが最も速く、測定時の設定は{used}スレッドでした。</translation>
+    </message>
+    <message>
+        <source>No other number of threads is clearly faster than the one in use: {used}.</source>
+        <translation>使用中のスレッド数（{used}）より明らかに速いものはありません。</translation>
+    </message>
+    <message>
+        <source>{processor}, {cores} cores · file {file} · memory held {memory} · {when}</source>
+        <translation>{processor}、{cores}コア · ファイル {file} · 使用メモリ {memory} · {when}</translation>
+    </message>
+    <message>
+        <source>Answer with {count} threads from now on</source>
+        <translation>今後は{count}スレッドで回答する</translation>
+    </message>
+    <message>
+        <source>Writing an answer (median, range of the repeats)</source>
+        <translation>回答を書く速さ（中央値と範囲）</translation>
+    </message>
+    <message>
+        <source>Reading a prompt (median, range of the repeats)</source>
+        <translation>質問文を読む速さ（中央値と範囲）</translation>
+    </message>
+    <message>
+        <source>Written, tokens/s</source>
+        <translation>書く速さ（トークン/秒）</translation>
+    </message>
+    <message>
+        <source>Read, tokens/s</source>
+        <translation>読む速さ（トークン/秒）</translation>
+    </message>
+    <message>
+        <source>First token, s</source>
+        <translation>最初の文字まで（秒）</translation>
+    </message>
+    <message>
+        <source>Tokens of the prompt</source>
+        <translation>質問文のトークン数</translation>
+    </message>
+    <message>
+        <source>Threads</source>
+        <translation>スレッド数</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>モデル</translation>
+    </message>
+    <message>
+        <source>Fastest threads</source>
+        <translation>最速のスレッド数</translation>
+    </message>
+    <message>
+        <source>Memory</source>
+        <translation>メモリ</translation>
+    </message>
+    <message>
+        <source>Measured</source>
+        <translation>測定日時</translation>
+    </message>
+</context>
+<context>
+    <name>SpeedPlot</name>
+    <message>
+        <source>tokens of the prompt</source>
+        <translation>質問文のトークン数</translation>
+    </message>
+    <message>
+        <source>tokens/s</source>
+        <translation>トークン/秒</translation>
+    </message>
+    <message>
+        <source>{tokens} tokens: {median} tokens/s ({low} to {high})</source>
+        <translation>{tokens}トークン：{median}トークン/秒（{low}〜{high}）</translation>
+    </message>
+</context>
+<context>
     <name>StatusLine</name>
     <message>
         <source>{speed} tok/s</source>
@@ -1393,6 +2153,13 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
     <message>
         <source>{count} threads</source>
         <translation>CPU {count} スレッド</translation>
+    </message>
+</context>
+<context>
+    <name>Table</name>
+    <message>
+        <source>Copy</source>
+        <translation>コピー</translation>
     </message>
 </context>
 <context>

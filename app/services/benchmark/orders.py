@@ -18,7 +18,7 @@ import msgspec
 from app.core.errors import InputError
 from app.core.files import read_bounded, write_atomically
 from app.core.language import Language
-from app.services.benchmark.views import How
+from app.services.benchmark.views import How, Wanted
 
 _ORDER = ".order.json"
 _SPEED = ".speed.json"
@@ -45,6 +45,20 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     limit: Annotated[int, msgspec.Meta(ge=1)] | None = None
     seed: int = 0
     created: str = ""
+
+
+def order(wanted: Wanted) -> Order:
+    return Order(
+        model=wanted.model.name,
+        model_path=wanted.model.path,
+        model_sha256=wanted.model.sha256,
+        task=wanted.task,
+        data=wanted.data,
+        language=wanted.language,
+        how=wanted.how,
+        limit=wanted.limit,
+        seed=wanted.seed,
+    )
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,14 @@ from app.core.errors import UserFacingError
 from app.core.language import Language
 from app.core.paths import Paths
 from app.core.settings import read_settings, write_settings
-from app.services.benchmark.views import BenchmarkState, Progress
+from app.services.benchmark.views import BenchmarkState, Progress, Wanted
 from app.services.deeds import Deeds
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from app.core.engine.patient import PatientEngine, WindowEngine
-    from app.services.benchmark.orders import Kept, Order, OrderBook
+    from app.services.benchmark.orders import Kept, OrderBook
     from app.services.benchmark.results import ResultReader
     from app.services.benchmark.sitting import Sitting
     from app.services.inference import InferenceService
@@ -47,7 +47,7 @@ class BenchmarkService(QObject):
     """Something was added to what is kept."""
 
     _told = Signal(int, object)
-    _ended = Signal(int, str)
+    _ended = Signal(int, object)
 
     def __init__(
         self,
@@ -121,10 +121,12 @@ class BenchmarkService(QObject):
 
     # --- what is done -------------------------------------------------------------------------------------------------
 
-    def start(self, orders: Sequence[Order]) -> None:
-        """Write the orders down, and run them one after another as soon as nothing else runs."""
+    def start(self, wanted: Sequence[Wanted]) -> None:
+        """Write down what is wanted, and run it one after another as soon as nothing else runs."""
+        from app.services.benchmark.orders import order
+
         try:
-            self._queue.extend(self._book().add(order) for order in orders)
+            self._queue.extend(self._book().add(order(one)) for one in wanted)
         except OSError as error:
             self._set_state(replace(self._state, failure=f"The run cannot be kept: {error.strerror or error}."))
             return
@@ -215,19 +217,24 @@ class BenchmarkService(QObject):
 
     def _run(self, number: int, sitting: Sitting) -> None:
         """In a thread."""
-        failure = ""
+        from app.core.engine.client import EngineError
+
+        end = BenchmarkState()
         try:
             sitting.run()
         except Stopped:
             pass
+        except EngineError as error:
+            end = BenchmarkState(failure=str(error), engine_failure=error.failure)
         except (UserFacingError, OSError) as error:
-            failure = str(error)
+            end = BenchmarkState(failure=str(error))
         except BaseException as error:
-            failure = f"Inro has a fault ({type(error).__name__}); what was answered so far is kept."
+            fault = f"Inro has a fault ({type(error).__name__}); what was answered so far is kept."
+            end = BenchmarkState(failure=fault)
             raise
         finally:
             sitting.close()
-            self._ended.emit(number, failure)
+            self._ended.emit(number, end)
 
     def _tell_of(self, number: int) -> Callable[[Progress], None]:
         """What a thread tells its progress to: often enough for an eye, and the first and last of every step."""
@@ -246,16 +253,16 @@ class BenchmarkService(QObject):
         if number == self._number and self._thread is not None:
             self._set_state(replace(self._state, progress=progress))
 
-    def _on_end(self, number: int, failure: str) -> None:
+    def _on_end(self, number: int, end: BenchmarkState) -> None:
         if number != self._number:
             return
         self._watch.stop()
         self._number += 1
         self._thread, sitting, self._sitting = None, self._sitting, None
         paused = self._state.phase == "pausing"
-        if failure or paused:
+        if end.failure or paused:
             self._queue.clear()
-        self._set_state(BenchmarkState(kind=self._state.kind, failure=failure))
+        self._set_state(replace(end, kind=self._state.kind))
         if sitting is not None and sitting.changed_engine:
             self._inference.start()
         self.results_changed.emit()

@@ -8,10 +8,14 @@ from typing import Protocol
 
 import msgspec
 
+from app.core.engine.client import EngineError
+from app.core.engine.gauge import Gauge
+from app.core.engine.hardware import MAX_DEFAULT_CONTEXT
 from app.core.engine.patient import PatientEngine
 from app.core.engine.turns import Stopped
 from app.core.files import sha256_file
-from app.core.models.gguf_header import model_files
+from app.core.models import fit
+from app.core.models.gguf_header import model_files, read_header
 from app.core.models.selection import SelectedModel
 from app.core.paths import Paths
 from app.core.settings import read_settings
@@ -97,7 +101,7 @@ class SpeedSitting(_Stoppable):
         path = self._selected.path
         subject = speed.Subject(self._selected.name, path, self._digests(path), self._threads)
         created = datetime.now().astimezone().isoformat(timespec="seconds")
-        record = speed.measure(subject, self._engine, created, _nothing_expected, self._tell)
+        record = speed.measure(subject, self._engine, created, self._expected(path), self._tell)
         self._book.add_speed(self._selected.sha256, msgspec.json.encode(record))
 
     def _digests(self, path: Path) -> tuple[str, ...]:
@@ -108,6 +112,13 @@ class SpeedSitting(_Stoppable):
     def _on_bytes(self, _: int) -> None:
         self._tell(Progress("reading"))
 
-
-def _nothing_expected() -> tuple[float, float] | None:
-    return None
+    def _expected(self, path: Path) -> tuple[float, float] | None:
+        """What the memory of this PC allows for this file; None where that cannot be measured."""
+        self._tell(Progress("preparing"))
+        header = read_header(path)
+        try:
+            measured = Gauge().measured(fit.types_to_measure(header))
+        except EngineError:
+            return None
+        expected = fit.speed(header, measured, min(header.number("context_length"), MAX_DEFAULT_CONTEXT))
+        return expected.low, expected.high

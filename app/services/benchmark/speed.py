@@ -67,12 +67,13 @@ def measure(
     subject: Subject,
     engine: PatientEngine,
     created: str,
-    expected: Callable[[], tuple[float, float] | None],
+    expected: tuple[float, float] | None,
     tell: Callable[[Progress], None],
 ) -> SpeedRecord:
     """Measure with each number of threads, then each length with the best; the model is loaded anew for each number.
 
-    A question in between is answered, and what it disturbed is measured again. Raises EngineError, Stopped.
+    `expected` is of the processor alone, in tokens a second. A question in between is answered, and what it disturbed
+    is measured again. Raises InputError, EngineError, Stopped.
     """
     lengths = _lengths(subject.path)
     counts = thread_counts(physical_cores(), subject.used_threads)
@@ -96,7 +97,7 @@ def measure(
         best=best,
         by_threads=by_threads,
         by_length=by_length,
-        expected=expected(),
+        expected=expected if by_length.machine.gpu_layers == 0 else None,
     )
 
 

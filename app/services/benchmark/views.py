@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from app.core.language import Language
+
+if TYPE_CHECKING:
+    from app.core.engine.protocol import Failed
 
 How = Literal["letter", "option", "generate"]
 """The ways of scoring that the page offers; the published rules of the paper are the command's."""
@@ -32,6 +35,19 @@ class TaskChoice:
     languages: tuple[Language, ...]
     size: str
     source: str
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A run as a person chooses it. `data` is the folder of a benchmark; `limit` None asks all questions."""
+
+    model: ModelChoice
+    task: str
+    language: Language
+    data: str | None = None
+    how: How = "letter"
+    limit: int | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -222,3 +238,5 @@ class BenchmarkState:
     waits: bool = False
     queued: int = 0
     failure: str = ""
+    engine_failure: Failed | None = None
+    """The same, where it was the engine."""

@@ -1,0 +1,205 @@
+"""The page of benchmarks in the opened application, with a real worker."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from app.core.models.manifest import find_manifest
+from app.core.paths import demonstration_model
+from app.ui.benchmark.page import BenchmarkPage, Kind
+from app.ui.benchmark.table import csv_text
+from app.ui.main_window import BENCHMARK
+from app.ui.palette import DARK
+from tests.tiny_models import tiny_gguf
+from tests.ui.benches import CATEGORIES, Bench, opened, order, write_questions
+
+COUNT = 24
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> Path:
+    folder = tmp_path / "questions"
+    folder.mkdir()
+    write_questions(folder / "own.jsonl", COUNT)
+    return folder
+
+
+def page_of(bench: Bench) -> BenchmarkPage:
+    bench.application.window.resize(1280, 800)
+    bench.application.window.show()
+    bench.application.window.show_page(BENCHMARK)
+    page = bench.application.window.findChild(BenchmarkPage)
+    assert page is not None
+    bench.until(lambda: page.accuracy.form.task.count() > 0)
+    return page
+
+
+def two_runs(bench: Bench, model: Path, folder: Path, data: Path) -> BenchmarkPage:
+    """The page with finished runs of two models, the second one shown."""
+    other = tiny_gguf(folder / "other.gguf", context_length=4096, seed=1, name="other")
+    page = page_of(bench)
+    bench.service.start([order(model, data), order(other, data)])
+    bench.until_idle()
+    bench.until(lambda: [row[5] for row in page.accuracy.table.texts()[1:]] == ["finished"] * 2)
+    return page
+
+
+def test_a_run_is_ordered_watched_paused_and_resumed(
+    qapp: QApplication, qtbot: QtBot, slower_model: Path, questions: Path
+) -> None:
+    with opened(qapp, qtbot, slower_model) as bench:
+        page = page_of(bench)
+        view = page.accuracy
+        assert not view.hint.isHidden()
+        page.new_button.click()
+        view.form.task.setCurrentIndex(view.form.task.findData("jsonl"))
+        view.form.confirm.click()
+        assert view.form.failure.text() == "Choose the folder that holds the files of the benchmark."
+        view.form.use_folder(questions)
+        view.form.languages["ja"].setChecked(False)
+        view.form.languages["en"].setChecked(True)
+        view.form.confirm.click()
+        assert view.form.isHidden()
+        bench.until_answered(1)
+        assert not view.running.isHidden()
+        assert f"of {COUNT} questions" in view.running.facts.text()
+        assert "%" in view.running.score.text()
+        view.running.pause.click()
+        bench.until_idle()
+        bench.until(lambda: view.run is not None and "paused at" in view.state.text())
+        view.resume.click()
+        bench.until_idle()
+        bench.until(lambda: view.state.text() == "finished")
+        assert [row[0] for row in view.groups.texts()[1:]] == sorted(CATEGORIES)
+        assert view.mark.text() == "no verdict before its release"
+
+
+def test_two_models_are_compared_in_words_by_category_and_by_question(
+    qapp: QApplication, qtbot: QtBot, tiny_model: Path, questions: Path, tmp_path: Path
+) -> None:
+    with opened(qapp, qtbot, tiny_model) as bench:
+        page = two_runs(bench, tiny_model, tmp_path, questions)
+        page.switches["compare"].click()
+        view = page.compare
+        bench.until(lambda: view.found is not None)
+        assert "better" in view.headline.text() or "No difference shown" in view.headline.text()
+        assert f"{COUNT} questions: A " in view.evidence.text()
+        assert "Only this differs: the model." in view.unlike.text()
+        assert "Prohibited options chosen" in view.kinki.text()
+        assert len(view.groups.texts()) == 1 + len(CATEGORIES)
+        view.differing.selectRow(0)
+        assert "Right answer: " in view.question_text.text()
+        assert "heart" in view.question_text.text()
+
+
+@pytest.mark.parametrize("part", ["accuracy", "compare"])
+@pytest.mark.parametrize("kind", ["html", "csv", "pdf"])
+def test_what_is_shown_is_written_to_a_file(
+    part: str, kind: Kind, qapp: QApplication, qtbot: QtBot, tiny_model: Path, questions: Path, tmp_path: Path
+) -> None:
+    with opened(qapp, qtbot, tiny_model) as bench:
+        page = two_runs(bench, tiny_model, tmp_path, questions)
+        page.show_part("compare" if part == "compare" else "accuracy")
+        bench.until(lambda: page.compare.found is not None)
+        path = tmp_path / f"out.{kind}"
+        page.export(kind, path)
+        bench.until(path.exists)
+        bench.until(lambda: path.name in page.note.text())
+    match kind:
+        case "html":
+            assert "jsonl" in path.read_text(encoding="utf-8")
+        case "csv":
+            rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
+            assert len(rows) > (COUNT if part == "accuracy" else len(CATEGORIES))
+        case "pdf":
+            assert path.read_bytes().startswith(b"%PDF")
+
+
+def test_an_export_that_cannot_be_written_is_a_sentence(
+    qapp: QApplication, qtbot: QtBot, tiny_model: Path, questions: Path, tmp_path: Path
+) -> None:
+    with opened(qapp, qtbot, tiny_model) as bench:
+        page = two_runs(bench, tiny_model, tmp_path, questions)
+        (tmp_path / "file").touch()
+        page.export("pdf", tmp_path / "file" / "out.pdf")
+        assert "It could not be done" in page.failure.text()
+
+
+def test_tables_sort_and_copy(
+    qapp: QApplication, qtbot: QtBot, tiny_model: Path, questions: Path, tmp_path: Path
+) -> None:
+    with opened(qapp, qtbot, tiny_model) as bench:
+        table = two_runs(bench, tiny_model, tmp_path, questions).accuracy.groups
+        header = table.horizontalHeader()
+        place = QPoint(header.sectionViewportPosition(1) + 5, header.height() // 2)
+        for descending in (False, True):
+            QTest.mouseClick(header.viewport(), Qt.MouseButton.LeftButton, pos=place)
+            counts = [int(row[1]) for row in table.texts()[1:]]
+            assert counts == sorted(counts, reverse=descending)
+        table.selectRow(0)
+        QTest.keySequence(table, "Ctrl+C")
+        heading, row = QGuiApplication.clipboard().text().split("\n")
+        assert heading.split("\t") == table.texts()[0]
+        assert row.split("\t") == table.texts()[1]
+
+
+def test_plots_say_in_words_what_they_show_in_either_theme_and_language(
+    qapp: QApplication, qtbot: QtBot, tiny_model: Path, questions: Path, tmp_path: Path
+) -> None:
+    with opened(qapp, qtbot, tiny_model) as bench:
+        page = two_runs(bench, tiny_model, tmp_path, questions)
+        card = page.accuracy.accuracy
+        lines = card.plot.text().split("\n")
+        assert len(lines) == len(CATEGORIES) + 1
+        assert all(name in line and "%" in line for name, line in zip(sorted(CATEGORIES), lines, strict=False))
+        assert card.plot.accessibleDescription() == card.plot.text()
+        page.accuracy.accuracy.plot.theme.use_palette(DARK)
+        card.as_text.click()
+        assert card.plot.isHidden()
+        assert card.alternative.text() == card.plot.text()
+        assert "Stated" in page.accuracy.reliability.plot.text()
+
+
+def test_the_demonstration_s_parts_stand_by_themselves(qapp: QApplication, qtbot: QtBot) -> None:
+    """Begun and paused: a whole run of it is in the bench."""
+    manifest = find_manifest(demonstration_model())
+    assert manifest is not None
+    with opened(qapp, qtbot, None) as bench:
+        page = page_of(bench)
+        page.new_button.click()
+        page.accuracy.form.confirm.click()
+        bench.until_answered(3)
+        assert page.accuracy.running.score.isHidden()
+        page.accuracy.running.pause.click()
+        bench.until_idle()
+        bench.until(lambda: page.accuracy.run is not None and page.accuracy.run.done >= 3)
+        assert page.accuracy.score.isHidden()
+        assert page.accuracy.mark.text() == "demonstration model"
+        assert "never added up" in page.accuracy.remark.text()
+
+
+def test_a_wrong_folder_is_a_sentence_in_the_page(
+    qapp: QApplication, qtbot: QtBot, tiny_model: Path, tmp_path: Path
+) -> None:
+    with opened(qapp, qtbot, tiny_model) as bench:
+        page = page_of(bench)
+        bench.service.start([order(tiny_model, tmp_path / "none")])
+        bench.until_idle()
+        assert "does not exist" in page.accuracy.failure.text()
+        bench.until(lambda: page.accuracy.run is not None)
+        assert page.accuracy.state.text() == "not begun"
+        page.accuracy.remove.click()
+        bench.until(lambda: page.accuracy.run is None)
+
+
+def test_no_cell_of_a_csv_file_is_a_formula() -> None:
+    written = csv_text([[["=1+1", "-0.6", "@x"]], [["−6.7 [−15.0, 0.0]"]]])
+    assert written.splitlines() == ["'=1+1,-0.6,'@x", "", '"−6.7 [−15.0, 0.0]"']
