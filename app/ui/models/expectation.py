@@ -53,4 +53,5 @@ def _gpu(gpu: GpuFit) -> Fact:
 
 
 def _rate(tokens: float) -> str:
-    return f"{tokens:.1f}" if tokens < 10 else f"{tokens:,.0f}"
+    """Two digits: an estimate knows no more."""
+    return f"{tokens:.1f}" if tokens < 10 else f"{float(f'{tokens:.2g}'):,.0f}"
