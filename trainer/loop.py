@@ -18,8 +18,8 @@ from trainer.batches import Collator, Row
 from trainer.checkpoints import Progress, checkpoint_name
 from trainer.config import TrainingConfig, searches
 from trainer.letters import Sample
-from trainer.planning.amounts import steps
 from trainer.planning.disk import space
+from trainer.planning.work import steps
 from trainer.progress import print_note
 from trainer.running.conductor import Conductor
 from trainer.running.energy import Meter, find_counters

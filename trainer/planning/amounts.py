@@ -1,4 +1,4 @@
-"""How much there is to learn: sequences, tokens and optimizer steps.
+"""How much there is to learn: sequences and tokens of an epoch, and of the whole run.
 
 The data is read, cleaned, mixed and cut by the recipe's own functions. Up to MOST_CHARACTERS everything is tokenized,
 and the numbers are those of the run; of more, a sample is, drawn with the seed. Without a tokenizer (the base is not
@@ -22,8 +22,8 @@ from trainer.data.lengths import base_tokenizer
 from trainer.data.loading import mixed, read
 from trainer.data.tokens import DocumentTokens
 from trainer.labels import IGNORED, Labeller
+from trainer.planning.work import Sequences, Work, steps, steps_an_epoch, work_of
 from trainer.running.holding_back import hold_back
-from trainer.running.order import Order
 
 MOST_CHARACTERS = 4_000_000
 """About ten seconds of tokenizing."""
@@ -35,7 +35,7 @@ BYTES_A_TOKEN = 3.5
 
 @dataclass(frozen=True)
 class Amounts:
-    """Of one epoch, with what was held back taken off."""
+    """Of one epoch, with what was held back taken off, unless it says otherwise."""
 
     documents: int
     held_back: int
@@ -52,6 +52,8 @@ class Amounts:
     """Labels in the sequence that has the most."""
     vocabulary: int | None
     """Tokens of the tokenizer; None without one."""
+    work: Work
+    """Of the whole run."""
     how: Literal["counted", "sampled", "from bytes"]
     share: float = 1.0
     """Of the text that was tokenized."""
@@ -73,39 +75,25 @@ def amounts(config: TrainingConfig) -> Amounts:
     rows = _rows(chosen, tokenizer, config)
     if not rows:
         raise InputError(f"nothing in the data fits; raise {'max_length' if _tunes(config) else 'the amount of data'}.")
-    labels = [_labels(row) for row in rows]
-    lengths = [len(row["input_ids"]) for row in rows]
+    share = sum(map(_size, chosen)) / max(1, sum(map(_size, learned)))
+    found = Sequences([len(row["input_ids"]) for row in rows], [_labels(row) for row in rows], share)
+    epoch = work_of(config, found, steps_an_epoch(config, found.count))
     # What decides the memory may not be in the sample.
     largest = rows if len(chosen) == len(learned) else _rows(nlargest(LARGEST, learned, key=_size), tokenizer, config)
-    share = sum(map(_size, chosen)) / max(1, sum(map(_size, learned)))
     return Amounts(
         documents=len(learned),
         held_back=len(back),
-        sequences=round(len(rows) / share),
-        tokens=round(sum(lengths) / share),
-        computed=round(_with_padding(lengths, config) / share),
-        learned=round(sum(labels) / share),
-        longest=max(*lengths, *(len(row["input_ids"]) for row in largest)),
-        densest=max(*labels, *map(_labels, largest)),
+        sequences=found.count,
+        tokens=epoch.tokens,
+        computed=epoch.computed,
+        learned=epoch.learned,
+        longest=max(*found.lengths, *(len(row["input_ids"]) for row in largest)),
+        densest=max(*found.learned, *map(_labels, largest)),
         vocabulary=len(tokenizer),
+        work=work_of(config, found, steps(config, found.count)),
         how="counted" if share == 1 else "sampled",
         share=share,
     )
-
-
-def steps(config: TrainingConfig, sequences: int, devices: int = 1) -> int:
-    """Optimizer steps, as transformers' Trainer counts them: the last batch of an epoch may be smaller."""
-    if config.max_steps is not None:
-        return config.max_steps
-    batches = math.ceil(sequences / (config.batch_size * devices))
-    return math.ceil(config.epochs * max(1, math.ceil(batches / config.gradient_accumulation)))
-
-
-def epochs_of(config: TrainingConfig, sequences: int, count: int) -> float:
-    """How often `count` steps read all sequences, on one device."""
-    if config.max_steps is None:
-        return config.epochs
-    return count * config.batch_size * config.gradient_accumulation / sequences
 
 
 def _tunes(config: TrainingConfig) -> bool:
@@ -138,20 +126,6 @@ def _rows(documents: Sequence[Document], tokenizer: Any, config: TrainingConfig)
     return packed_rows(cut(tokenized, length), length) if config.packing else blocks(tokenized, length)
 
 
-def _with_padding(lengths: Sequence[int], config: TrainingConfig) -> int:
-    """Tokens of all batches of the first epoch, in the recipe's own order."""
-    batch = config.batch_size
-    order = Order(
-        lengths,
-        together=batch * config.gradient_accumulation,
-        similar=isinstance(config, MpeftConfig) and not config.packing,
-        seed=config.seed,
-    )
-    ordered = [lengths[index] for index in order]
-    batches = (ordered[start : start + batch] for start in range(0, len(ordered), batch))
-    return sum(max(one) * len(one) for one in batches)
-
-
 def _labels(row: Row) -> int:
     """The first token of a sequence is never predicted."""
     labels = row.get("labels", row["input_ids"])
@@ -162,11 +136,13 @@ def _from_bytes(documents: Sequence[Document], held_back: int, config: TrainingC
     tokens = math.ceil(sum(map(_bytes, documents)) / BYTES_A_TOKEN)
     if isinstance(config, MpeftConfig):
         longest = config.max_length
-        sequences = math.ceil(tokens / longest) if config.packing else len(documents)
+        sequences = max(1, math.ceil(tokens / longest)) if config.packing else len(documents)
     else:
         assert isinstance(config, MfptConfig)
         longest = config.block_length
         sequences = max(1, tokens // longest)
+    known = min(config.batch_size, sequences)
+    alike = [max(1, round(tokens / sequences))] * known
     return Amounts(
         documents=len(documents),
         held_back=held_back,
@@ -177,6 +153,7 @@ def _from_bytes(documents: Sequence[Document], held_back: int, config: TrainingC
         longest=longest,
         densest=longest - 1,
         vocabulary=None,
+        work=work_of(config, Sequences(alike, alike, known / sequences), steps(config, sequences)),
         how="from bytes",
         share=0.0,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -11,13 +11,14 @@ import msgspec
 from trainer.config import MfptConfig, MpeftConfig
 from trainer.config_checks import missing_packages
 from trainer.planning.activations import Execution
-from trainer.planning.amounts import Amounts, epochs_of
+from trainer.planning.amounts import Amounts
 from trainer.planning.execution import trained
 from trainer.planning.hours import accelerator, efficiency, measured_flops, training_flops
 from trainer.planning.machine import Machine
 from trainer.planning.memory import peak
 from trainer.planning.shapes import Shape
-from trainer.planning.trial import LEAST_ROUNDS, BatchShape, Trial, depths, try_steps
+from trainer.planning.trial import LEAST_ROUNDS, Trial, depths, try_steps
+from trainer.planning.work import BatchShape, epochs_of
 
 SHARE_TO_TRY, SECONDS_TO_TRY = 0.7, 120.0
 """Of a device's memory, and of a person's time, that a trial of a few steps may take by its estimate."""
@@ -49,19 +50,14 @@ def run_time(
     here: bool,
 ) -> tuple[Time, str | None]:
     """Of `count` steps; and what kept a step from being tried, where a person should know of it."""
-    epochs = epochs_of(config, found.sequences, count)
-    average = replace(run, length=max(1, round(found.computed / found.sequences)))
-    flops = training_flops(
-        shape, average, round(epochs * found.computed), round(epochs * found.learned), trained(config, shape).factors
-    )
+    work = found.work
+    average = replace(run, length=max(1, round(work.computed / work.batches / config.batch_size)))
     # Of a training's three passes, validation needs one.
-    validated = _validated(config, found, count) / 3
-    flops *= 1 + validated / epochs
-    learned = math.ceil(found.learned / found.sequences)
-    tried = _tried(config, shape, average, learned, machine) if here else None
+    validating = 1 + _validated(config, found, count) / 3
+    flops = validating * training_flops(shape, average, work.computed, work.learned, trained(config, shape).factors)
+    tried = _tried(config, shape, run, work.shapes, machine) if here else None
     if isinstance(tried, Trial):
-        batches = math.ceil(found.sequences / config.batch_size)
-        seconds = batches * tried.batch * (epochs + validated) + count * tried.optimizer
+        seconds = validating * work.batches * tried.batch + count * tried.optimizer
         return _time(seconds, count, flops, "tried", tried.blocks), None
     seconds = flops / (_speed(machine, here=here, half=config.precision == "bfloat16") * efficiency(run))
     return _time(seconds, count, flops, "matrix product" if here else "data sheet"), tried
@@ -72,30 +68,34 @@ def _time(seconds: float, count: int, flops: float, source: Source, blocks: int 
 
 
 def _validated(config: MfptConfig | MpeftConfig, found: Amounts, count: int) -> float:
-    """How often as many sequences as an epoch has are read for validation."""
+    """How many tokens are read for validation, for each that is learned from."""
     times = 1 + epochs_of(config, found.sequences, count)  # before the first step, and after each epoch
     if config.evaluate_every:
         times = 1 + count / config.evaluate_every
-    return times * found.held_back / max(1, found.documents)
+    return times * found.held_back / max(1, found.documents) * found.computed / found.work.computed
 
 
 def _tried(
-    config: MfptConfig | MpeftConfig, shape: Shape, run: Execution, learned: int, machine: Machine
+    config: MfptConfig | MpeftConfig, shape: Shape, run: Execution, batches: Sequence[BatchShape], machine: Machine
 ) -> Trial | str | None:
     """A trial; None where it would take too much memory or time, or why it failed."""
     if missing_packages(config):
         return None
     small = [replace(shape, layers=depth) for depth in depths(shape)]
+    longest = replace(run, length=batches[-1].length)
+    runs = [(replace(run, length=batch.length), batch.rows * batch.learned) for batch in batches]
     # All models that are tried are in memory together.
-    memory = sum(peak(one, run, trained(config, one), run.tokens).bytes for one in small)
+    memory = sum(peak(one, longest, trained(config, one), longest.tokens).bytes for one in small)
     flops = sum(
-        training_flops(one, run, run.tokens, config.batch_size * learned, trained(config, one).factors) for one in small
+        training_flops(one, some, some.tokens, learned, trained(config, one).factors)
+        for one in small
+        for some, learned in runs
     )
     speed = _speed(machine, here=True, half=config.precision == "bfloat16") * efficiency(run)
     if memory > SHARE_TO_TRY * machine.memory or (LEAST_ROUNDS + 1) * flops / speed > SECONDS_TO_TRY:
         return None
     try:
-        return try_steps(config, shape, BatchShape(config.batch_size, run.length, learned))
+        return try_steps(config, shape, batches)
     except Exception as error:  # noqa: BLE001 - settings from outside make a model of any library version fail anyhow
         return f"a step could not be tried with the base's config.json ({type(error).__name__})"
 

@@ -12,7 +12,7 @@ from app.core.errors import InputError
 from trainer.config import MfptConfig, MpeftConfig, check_config
 from trainer.config_checks import missing_packages
 from trainer.planning.activations import Execution
-from trainer.planning.amounts import Amounts, amounts, epochs_of, steps
+from trainer.planning.amounts import Amounts, amounts
 from trainer.planning.disk import disk
 from trainer.planning.duration import Time, run_time
 from trainer.planning.execution import execution, trained, trained_parameters
@@ -22,6 +22,7 @@ from trainer.planning.machine import Machine, free_disk, this_machine
 from trainer.planning.memory import Peak, Term, peak
 from trainer.planning.overhead import CUDA_CONTEXT, CUDA_FRAGMENTS, LIBRARIES, data_bytes, heap_bytes
 from trainer.planning.shapes import KNOWN, Shape, read_shape, shape_from, shape_of_new, stored_parameters
+from trainer.planning.work import epochs_of, steps
 from trainer.presets import Preset, preset_names, read_preset
 
 GIGABYTE = 10**9
@@ -107,7 +108,7 @@ def make_plan(config: MfptConfig | MpeftConfig, gpu: str | None = None) -> Plan:
         data=found,
         steps=count,
         effective_batch=config.batch_size * config.gradient_accumulation,
-        tokens=round(epochs_of(config, found.sequences, count) * found.tokens),
+        tokens=found.work.tokens,
         memory=_memory(config, shape, run, found, machine, here=gpu is None),
         disk=_space(config, shape, found, count),
         time=time,

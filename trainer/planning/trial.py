@@ -11,6 +11,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -21,11 +22,12 @@ import msgspec
 from trainer.config import MfptConfig, MpeftConfig
 from trainer.config_checks import SHAPE_KEYS
 from trainer.planning.shapes import Shape
+from trainer.planning.work import BatchShape
 from trainer.running.settings import autocasts
 
 if TYPE_CHECKING:
     from trainer.added_tokens import Pieces
-    from trainer.batches import Row
+    from trainer.batches import Batch, Row
 
 WHOLE_BELOW = 40_000_000
 """Parameters of a model that is tried with all its blocks."""
@@ -39,7 +41,7 @@ SECONDS = 10.0
 @dataclass(frozen=True)
 class Seconds:
     batch: float
-    """Forward and backward pass of one batch."""
+    """Forward and backward pass of an average batch."""
     optimizer: float
     """One step of the optimizer, with the gradients' norm."""
 
@@ -52,17 +54,6 @@ class Trial(Seconds):
     """How many of the model's blocks were tried at most."""
 
 
-@dataclass(frozen=True)
-class BatchShape:
-    """An average batch of one device."""
-
-    rows: int
-    length: int
-    """Tokens of each row, padding included."""
-    learned: int
-    """Labels of each row."""
-
-
 def depths(shape: Shape) -> tuple[int, ...]:
     """How many blocks the tried models have."""
     if shape.parameters < WHOLE_BELOW or shape.layers <= MORE:
@@ -70,9 +61,9 @@ def depths(shape: Shape) -> tuple[int, ...]:
     return (FEW, MORE)
 
 
-def try_steps(config: MfptConfig | MpeftConfig, shape: Shape, batch: BatchShape) -> Trial:
+def try_steps(config: MfptConfig | MpeftConfig, shape: Shape, batches: Sequence[BatchShape]) -> Trial:
     """A few seconds to a minute: most of it makes random weights. What is tried must fit into memory, all at once."""
-    tried = [_Tried(config, shape, batch, depth) for depth in depths(shape)]
+    tried = [_Tried(config, shape, batches, depth) for depth in depths(shape)]
     for one in tried:
         one.seconds()  # kernels are chosen, and memory is taken, in the first step
     begin = perf_counter()
@@ -96,9 +87,11 @@ def _whole(seconds: Sequence[float], layers: int) -> float:
 
 
 class _Tried:
-    """One model, its optimizer and a batch."""
+    """One model, its optimizer and a batch of each size."""
 
-    def __init__(self, config: MfptConfig | MpeftConfig, shape: Shape, batch: BatchShape, depth: int) -> None:
+    def __init__(
+        self, config: MfptConfig | MpeftConfig, shape: Shape, batches: Sequence[BatchShape], depth: int
+    ) -> None:
         import torch
 
         from trainer.adapters import adapter_model
@@ -124,13 +117,18 @@ class _Tried:
             if isinstance(config, MpeftConfig):
                 self._model.enable_input_require_grads()
         self._optimizer = build_optimizer(self._model, config)
-        rows = [_row(number, batch, shape.vocabulary, packed=config.packing) for number in range(batch.rows)]
-        self._batch = {
-            name: value.to(self._device) if hasattr(value, "to") else value for name, value in Padded(0)(rows).items()
-        }
+        collate = Padded(0)
+        self._batches = [
+            (batch.share, self._moved(collate(_rows(batch, shape.vocabulary, packed=config.packing))))
+            for batch in batches
+        ]
+
+    def _moved(self, batch: Batch) -> Batch:
+        return {name: value.to(self._device) if hasattr(value, "to") else value for name, value in batch.items()}
 
     def seconds(self) -> Seconds:
-        return Seconds(self._timed(self._pass), self._timed(self._step))
+        passes = sum(share * self._timed(partial(self._pass, batch)) for share, batch in self._batches)
+        return Seconds(passes, self._timed(self._step))
 
     def _timed(self, work: Callable[[], None]) -> float:
         import torch
@@ -141,11 +139,11 @@ class _Tried:
             torch.cuda.synchronize()
         return perf_counter() - begin
 
-    def _pass(self) -> None:
+    def _pass(self, batch: Batch) -> None:
         import torch
 
         with torch.autocast(self._device, torch.bfloat16, enabled=self._autocast):
-            loss = self._model(**self._batch).loss
+            loss = self._model(**batch).loss
         loss.backward()
 
     def _step(self) -> None:
@@ -186,15 +184,20 @@ def _write_random(config: MfptConfig | MpeftConfig, shape: Shape, folder: Path, 
     model.save_pretrained(folder)
 
 
-def _row(number: int, batch: BatchShape, vocabulary: int, *, packed: bool) -> Row:
+def _rows(batch: BatchShape, vocabulary: int, *, packed: bool) -> list[Row]:
     """Any tokens; the last of them are learned, as answers are."""
     from trainer.labels import IGNORED
 
-    tokens = [(7 + 31 * number + 17 * at) % vocabulary for at in range(batch.length)]
     learned = min(batch.learned, batch.length)
-    labels = [*[IGNORED] * (batch.length - learned), *tokens[batch.length - learned :]]
-    row = {"input_ids": tokens, "labels": labels}
-    if packed:  # two documents; what counts is that there is a mask
-        half = batch.length // 2
-        row["position_ids"] = [*range(half), *range(batch.length - half)]
-    return row
+    half = batch.length // 2
+    rows: list[Row] = []
+    for number in range(batch.rows):
+        tokens = [(7 + 31 * number + 17 * at) % vocabulary for at in range(batch.length)]
+        row = {
+            "input_ids": tokens,
+            "labels": [*[IGNORED] * (batch.length - learned), *tokens[batch.length - learned :]],
+        }
+        if packed:  # two documents; what counts is that there is a mask
+            row["position_ids"] = [*range(half), *range(batch.length - half)]
+        rows.append(row)
+    return rows

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.tiny_checkpoints import tiny_checkpoint
 from trainer.cli import main
@@ -77,6 +78,29 @@ def test_steps_tokens_and_parameters_are_those_of_the_run(
     assert plan["data"]["tokens"] == counts["tokens"]
     assert plan["parameters"]["trained"] == counts["parameters"]
     assert plan["data"]["held_back"] == counts["documents_held_back"]
+
+
+@pytest.mark.parametrize("values", [ADAPTER, {**ADAPTER, "packing": True}, FULL])
+@pytest.mark.parametrize("steps", [1, 4])
+def test_a_run_of_few_steps_computes_the_batches_that_were_planned(
+    values: dict[str, Any], steps: int, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = {**values, "max_steps": steps}
+    plan = planned(values, capsys)
+    computed: list[int] = []
+
+    def watch(module: torch.nn.Module, inputs: tuple[Any, ...]) -> None:
+        if isinstance(module, torch.nn.Embedding) and module.training:
+            computed.append(inputs[0].numel())
+
+    with torch.nn.modules.module.register_module_forward_pre_hook(watch):
+        assert main([plan["recipe"], config_file(values), "--json"]) == 0
+    work = plan["data"]["work"]
+    assert (work["batches"], work["computed"]) == (len(computed), sum(computed))
+    assert plan["tokens"] == work["tokens"] <= work["computed"]
+    shapes = work["shapes"]
+    average = sum(shape["share"] * shape["rows"] * shape["length"] for shape in shapes)
+    assert average == pytest.approx(sum(computed) / len(computed), rel=0.05)
 
 
 PEAK = """
