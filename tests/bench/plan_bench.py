@@ -2,7 +2,7 @@
 
 Called by bench.py. Each training is a process of its own with random weights; real record lengths where they are at
 hand. What a plan says of time is measured seconds before the run, on a machine that other programs may slow down
-between the two.
+between the two: how much of it they used meanwhile stands beside the ratios.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from tests.bench.random_checkpoint import Shape
 from tests.bench.train_bench import prepare
@@ -71,6 +74,7 @@ def bench_plan(work: Path) -> None:
         folder = work / case.name.replace(" ", "-").replace(",", "")
         prepare(folder, RECORDS, case.shape)
         config = _config(folder, case)
+        begin, others = time.perf_counter(), _others()
         planned = json.loads(_python("-m", "trainer", "plan", str(config), "--json", "--recipe", case.recipe))
         measured = _measured(folder, config, case)
         ratios = [
@@ -81,7 +85,17 @@ def bench_plan(work: Path) -> None:
             f"steps {planned['steps']} / {measured['steps']}",
             f"trained {planned['parameters']['trained']:,} / {measured['parameters']:,}",
         ]
-        print(f"  {case.name}: {'; '.join(ratios)}", flush=True)
+        used = (_others() - others) / (time.perf_counter() - begin)
+        print(f"  {case.name}: {'; '.join(ratios)}; other programs used {used:.1f} processors", flush=True)
+
+
+def _others() -> float:
+    """Processor seconds since the machine started that were neither this program's nor of those that it started."""
+    spent = psutil.cpu_times()
+    own = psutil.Process().cpu_times()
+    return float(
+        sum(spent) - spent.idle - spent.iowait - own.user - own.system - own.children_user - own.children_system
+    )
 
 
 def _ratio(name: str, planned: float, measured: float, unit: float, of: str) -> str:

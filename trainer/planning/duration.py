@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -18,7 +17,7 @@ from trainer.planning.machine import Machine
 from trainer.planning.memory import peak
 from trainer.planning.shapes import Shape
 from trainer.planning.trial import LEAST_ROUNDS, Trial, depths, try_steps
-from trainer.planning.work import BatchShape, epochs_of
+from trainer.planning.work import BatchShape, Work, epochs_of
 
 SHARE_TO_TRY, SECONDS_TO_TRY = 0.7, 120.0
 """Of a device's memory, and of a person's time, that a trial of a few steps may take by its estimate."""
@@ -51,11 +50,11 @@ def run_time(
 ) -> tuple[Time, str | None]:
     """Of `count` steps; and what kept a step from being tried, where a person should know of it."""
     work = found.work
-    average = replace(run, length=max(1, round(work.computed / work.batches / config.batch_size)))
+    average = replace(run, length=work.average.length)
     # Of a training's three passes, validation needs one.
     validating = 1 + _validated(config, found, count) / 3
     flops = validating * training_flops(shape, average, work.computed, work.learned, trained(config, shape).factors)
-    tried = _tried(config, shape, run, work.shapes, machine) if here else None
+    tried = _tried(config, shape, run, work, machine) if here else None
     if isinstance(tried, Trial):
         seconds = validating * work.batches * tried.batch + count * tried.optimizer
         return _time(seconds, count, flops, "tried", tried.blocks), None
@@ -76,28 +75,39 @@ def _validated(config: MfptConfig | MpeftConfig, found: Amounts, count: int) -> 
 
 
 def _tried(
-    config: MfptConfig | MpeftConfig, shape: Shape, run: Execution, batches: Sequence[BatchShape], machine: Machine
+    config: MfptConfig | MpeftConfig, shape: Shape, run: Execution, work: Work, machine: Machine
 ) -> Trial | str | None:
     """A trial; None where it would take too much memory or time, or why it failed."""
     if missing_packages(config):
         return None
-    small = [replace(shape, layers=depth) for depth in depths(shape)]
-    longest = replace(run, length=batches[-1].length)
-    runs = [(replace(run, length=batch.length), batch.rows * batch.learned) for batch in batches]
-    # All models that are tried are in memory together.
-    memory = sum(peak(one, longest, trained(config, one), longest.tokens).bytes for one in small)
-    flops = sum(
-        training_flops(one, some, some.tokens, learned, trained(config, one).factors)
-        for one in small
-        for some, learned in runs
-    )
-    speed = _speed(machine, here=True, half=config.precision == "bfloat16") * efficiency(run)
-    if memory > SHARE_TO_TRY * machine.memory or (LEAST_ROUNDS + 1) * flops / speed > SECONDS_TO_TRY:
+    batches = _to_try(config, shape, run, work, machine)
+    if not batches:
         return None
     try:
         return try_steps(config, shape, batches)
     except Exception as error:  # noqa: BLE001 - settings from outside make a model of any library version fail anyhow
         return f"a step could not be tried with the base's config.json ({type(error).__name__})"
+
+
+def _to_try(
+    config: MfptConfig | MpeftConfig, shape: Shape, run: Execution, work: Work, machine: Machine
+) -> tuple[BatchShape, ...]:
+    """Batches of every size; the average alone where these take too much memory or time, and nothing where it does."""
+    small = [(one, trained(config, one)) for one in (replace(shape, layers=depth) for depth in depths(shape))]
+    speed = _speed(machine, here=True, half=config.precision == "bfloat16") * efficiency(run)
+    for batches in (work.shapes, (work.average,)):
+        runs = [(replace(run, length=batch.length), batch.rows * batch.learned) for batch in batches]
+        longest = runs[-1][0]
+        # All models that are tried are in memory together.
+        memory = sum(peak(one, longest, what, longest.tokens).bytes for one, what in small)
+        flops = sum(
+            training_flops(one, some, some.tokens, learned, what.factors)
+            for one, what in small
+            for some, learned in runs
+        )
+        if memory <= SHARE_TO_TRY * machine.memory and (LEAST_ROUNDS + 1) * flops / speed <= SECONDS_TO_TRY:
+            return batches
+    return ()
 
 
 def _speed(machine: Machine, *, here: bool, half: bool) -> float:

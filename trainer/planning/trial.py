@@ -33,7 +33,7 @@ WHOLE_BELOW = 40_000_000
 """Parameters of a model that is tried with all its blocks."""
 FEW, MORE = 1, 5
 """Blocks of the two models that are compared where not all are tried."""
-LEAST_ROUNDS, MOST_ROUNDS = 5, 20
+LEAST_ROUNDS, MOST_ROUNDS = 3, 20
 SECONDS = 10.0
 """Of rounds, after a first one that is not counted; at least and at most so many."""
 

@@ -48,6 +48,16 @@ class Work:
     shapes: tuple[BatchShape, ...]
     """Of the batches, the smallest first; the shares are 1 in sum."""
 
+    @property
+    def average(self) -> BatchShape:
+        """Of all batches."""
+        sequences = self.batches * self.shapes[0].rows
+        return BatchShape(
+            rows=self.shapes[0].rows,
+            length=max(1, round(self.computed / sequences)),
+            learned=max(1, round(self.learned / sequences)),
+        )
+
 
 @dataclass(frozen=True)
 class Sequences:
