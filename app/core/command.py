@@ -11,8 +11,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from app.core.errors import ExitCode, UserFacingError
+from app.core.errors import ExitCode, UserFacingError, excerpt
 
+_MAX_LINE = 10_000
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -58,5 +59,7 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 def _fail(sentence: str, code: ExitCode) -> int:
-    print(f"error: {sentence}", file=sys.stderr)
+    # It may name a file from outside, and a terminal obeys what such a name holds.
+    shown = "\n".join(excerpt(line, _MAX_LINE) for line in sentence.split("\n"))
+    print(f"error: {shown}", file=sys.stderr)
     return code

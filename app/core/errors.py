@@ -46,3 +46,10 @@ class MachineError(UserFacingError):
 
 class NoSpace(MachineError):
     """The disk is full, or would be."""
+
+
+def excerpt(text: object, most: int = 200) -> str:
+    """What a file from outside says, or an error says of it, for a sentence: short, and nothing that moves a cursor."""
+    whole = str(text)
+    short = whole if len(whole) <= most else f"{whole[:most]}…"
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in short)

@@ -123,6 +123,17 @@ def test_a_broken_file_is_one_sentence_and_2(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_what_a_file_is_called_or_says_does_not_move_the_cursor(own_model: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "\x1b[2J\u202e.gguf"
+    broken.write_bytes(b"GGUF" + bytes(100))
+    describe(own_model).write_text('{"\\u001b[2J": 1}', encoding="utf-8")
+    for file, words in ((broken, "is not a usable GGUF model file"), (own_model, "is not a valid manifest")):
+        done = run("models", "import", str(file))
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert done.stderr.removesuffix("\n").isprintable()
+
+
 def test_a_file_that_its_manifest_does_not_describe_is_refused_with_1(own_model: Path) -> None:
     describe(own_model, sha256="0" * 64)
     for command in (["ask", "--model", str(own_model), QUESTION], ["models", "import", str(own_model)]):

@@ -6,7 +6,6 @@ all of them are read here first.
 
 from __future__ import annotations
 
-import mmap
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,13 +16,15 @@ from app.core.models.gguf_reader import (
     MAX_HEADER_BYTES,
     MAX_KEPT_ITEMS,
     TENSOR_TYPES,
+    Allowance,
     ArrayInfo,
     GgufHeader,
-    Malformed,
     Reader,
     TensorInfo,
     Value,
+    quoted,
 )
+from app.core.models.gguf_source import Malformed
 
 __all__ = [
     "TENSOR_TYPES",
@@ -90,36 +91,36 @@ def read_header(path: Path) -> GgufHeader:
 
     Raises InputError, with the reason, for anything that is not a complete GGUF model of a supported architecture.
     """
-    return _reading(path, _whole)
+    return _reading(path, _whole, Allowance())
 
 
-def _reading(path: Path, read: Callable[[Path], GgufHeader]) -> GgufHeader:
+def _reading(path: Path, read: Callable[[Path, Allowance], GgufHeader], allowance: Allowance) -> GgufHeader:
     try:
-        return read(path)
+        return read(path, allowance)
     except Malformed as error:
         raise InputError(f"{path.name} is not a usable GGUF model file: {error}.") from None
 
 
-def _whole(path: Path) -> GgufHeader:
-    header = _one(path)
+def _whole(path: Path, allowance: Allowance) -> GgufHeader:
+    header = _one(path, allowance)
     count = header.metadata.get("split.count", 1)
     if count not in (0, 1):
-        header = _joined(path, header, count)
+        header = _joined(path, header, count, allowance)
     _check(header)
     return header
 
 
-def _one(path: Path) -> GgufHeader:
+def _one(path: Path, allowance: Allowance) -> GgufHeader:
     file_bytes = path.stat().st_size
     if file_bytes < 24:
         raise Malformed("it is too short")
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        header = Reader(data, min(file_bytes, MAX_HEADER_BYTES)).header(file_bytes)
+    with path.open("rb") as file:
+        header = Reader(file, min(file_bytes, MAX_HEADER_BYTES), allowance).header(file_bytes)
     _check_data(header)
     return header
 
 
-def _joined(path: Path, first: GgufHeader, count: object) -> GgufHeader:
+def _joined(path: Path, first: GgufHeader, count: object, allowance: Allowance) -> GgufHeader:
     name = split_name(path)
     if not isinstance(count, int) or not 1 < count <= MAX_PARTS or name is None or name.count != count:
         raise Malformed("it is one part of a model in several files, and its name is not that of such a part")
@@ -129,7 +130,7 @@ def _joined(path: Path, first: GgufHeader, count: object) -> GgufHeader:
     for number, part in enumerate(part_paths(path.with_name(f"{name.stem}.gguf"), count)):
         if not part.is_file():
             raise Malformed(f"the part {part.name} is missing")
-        header = first if number == 0 else _reading(part, _one)
+        header = first if number == 0 else _reading(part, _one, allowance)
         if (header.metadata.get("split.no"), header.metadata.get("split.count")) != (number, count):
             raise Malformed(f"{part.name} is not the part that its name says")
         if number:
@@ -145,7 +146,7 @@ def _joined(path: Path, first: GgufHeader, count: object) -> GgufHeader:
 def _check(header: GgufHeader) -> None:
     if header.architecture not in SUPPORTED_ARCHITECTURES:
         names = ", ".join(sorted(SUPPORTED_ARCHITECTURES))
-        raise Malformed(f"its architecture {header.architecture[:40]!r} is not among the supported ones ({names})")
+        raise Malformed(f"its architecture {quoted(header.architecture)} is not among the supported ones ({names})")
     if not header.tensors or not header.vocabulary:
         raise Malformed("it has no weights or no vocabulary")
     _check_tokenizer(header)
@@ -156,7 +157,7 @@ def _check_tokenizer(header: GgufHeader) -> None:
     # llama.cpp reads these arrays by their length as texts, floats and integers, whatever they say they are.
     model = header.text("tokenizer.ggml.model")
     if model not in TOKENIZERS:
-        raise Malformed(f"its tokenizer {str(model)[:40]!r} is not among the supported ones")
+        raise Malformed(f"its tokenizer {quoted(str(model))} is not among the supported ones")
     for key, wanted in (("tokens", "text"), ("scores", "f"), ("token_type", "i")):
         array = header.metadata.get(f"tokenizer.ggml.{key}")
         if array is None:
@@ -170,9 +171,9 @@ def _check_data(header: GgufHeader) -> None:
     names = set()
     for tensor in sorted(header.tensors, key=lambda tensor: tensor.offset):
         if tensor.offset < end:
-            raise Malformed(f"the tensor {tensor.name!r} overlaps another one")
+            raise Malformed(f"the tensor {quoted(tensor.name)} overlaps another one")
         if tensor.name in names:
-            raise Malformed(f"the tensor {tensor.name!r} occurs twice")
+            raise Malformed(f"the tensor {quoted(tensor.name)} occurs twice")
         names.add(tensor.name)
         end = tensor.offset + tensor.nbytes
     if header.data_offset + end > header.file_bytes:

@@ -1,19 +1,21 @@
 """From the bytes of a file that nobody has checked yet to the header of one GGUF file, within bounds.
 
 It allocates in proportion to what it keeps, never to what a length field claims; every count is checked against the
-bytes that are left before anything is read. Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+bytes that are left before anything is read, and what it keeps and passes over has an `Allowance`. Together these hold a
+header to less than 64 MB and 2 seconds. Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
 from __future__ import annotations
 
-import mmap
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import BinaryIO
+
+from app.core.errors import excerpt
+from app.core.models.gguf_source import Malformed, Source
 
 MAX_HEADER_BYTES = 128 * 1024 * 1024
-MAX_KEYS = 4096
-MAX_TENSORS = 65536
 MAX_NAME_BYTES = 1024
 MAX_TEXT_BYTES = 1024 * 1024
 MAX_ARRAY_ITEMS = 2_000_000
@@ -64,7 +66,7 @@ class ArrayInfo:
 Value = int | float | bool | str | ArrayInfo
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TensorInfo:
     name: str
     shape: tuple[int, ...]
@@ -125,42 +127,62 @@ class GgufHeader:
         return value if isinstance(value, int) and not isinstance(value, bool) else -1
 
 
-class Malformed(Exception):
-    """What is wrong with the file, as the end of a sentence that begins with its name."""
+def quoted(name: str) -> str:
+    """A name from the file, for a sentence."""
+    return f"'{excerpt(name, 60)}'"
+
+
+class _Quota:
+    def __init__(self, most: int, refusal: str) -> None:
+        self._left, self._refusal = most, refusal
+
+    def take(self, count: int) -> None:
+        if count > self._left:
+            raise Malformed(self._refusal.format(count))
+        self._left -= count
+
+
+class Allowance:
+    """What the headers of one model may hold, in one file or in several, whose readers take from the same allowance.
+
+    Several times what the largest models of the supported architectures need.
+    """
+
+    def __init__(self) -> None:
+        self.keys = _Quota(4096, "it claims {} metadata keys")
+        self.tensors = _Quota(16384, "it claims {} tensors")
+        # Kept as text, which takes up to four bytes for one.
+        self.text_bytes = _Quota(8 * 1024 * 1024, "its header holds more text than any model needs")
+        self.numbers = _Quota(65536, "its header holds more numbers than any model needs")
+        self.skipped_texts = _Quota(2_000_000, "its header holds more tokens than any model needs")
 
 
 class Reader:
-    """Reads `data` up to `end`."""
+    """Reads the header of one file, which is open and stands at its beginning, up to `end`."""
 
-    def __init__(self, data: mmap.mmap, end: int) -> None:
-        self._data, self._end, self._at = data, end, 0
+    def __init__(self, file: BinaryIO, end: int, allowance: Allowance) -> None:
+        self._source, self._allowance = Source(file, end), allowance
 
     def header(self, file_bytes: int) -> GgufHeader:
         """Raises Malformed."""
-        if self._take(4) != b"GGUF":
+        if self._source.take(4) != b"GGUF":
             raise Malformed("it does not begin with GGUF")
         if (version := self._scalar("I")) not in (2, 3):
             raise Malformed(f"version {version} of the format is not supported")
-        tensor_count = self._count("Q", MAX_TENSORS, "tensors")
-        key_count = self._count("Q", MAX_KEYS, "metadata keys")
+        self._allowance.tensors.take(tensor_count := self._scalar("Q"))
+        self._allowance.keys.take(key_count := self._scalar("Q"))
         metadata: dict[str, Value] = {}
         for _ in range(key_count):
             key = self._text(MAX_NAME_BYTES)
             if key in metadata:
-                raise Malformed(f"the key {key!r} occurs twice")
+                raise Malformed(f"the key {quoted(key)} occurs twice")
             metadata[key] = self._value(self._scalar("I"))
         alignment = metadata.get("general.alignment", 32)
         if not isinstance(alignment, int) or not 8 <= alignment <= 65536 or alignment & (alignment - 1):
             raise Malformed("its alignment is not a power of two")
         tensors = tuple(self._tensor(alignment) for _ in range(tensor_count))
-        data_offset = -(-self._at // alignment) * alignment
+        data_offset = -(-self._source.position // alignment) * alignment
         return GgufHeader(metadata, tensors, data_offset, file_bytes)
-
-    def _take(self, count: int) -> bytes:
-        if count > self._end - self._at:
-            raise Malformed("it ends inside its header")
-        start, self._at = self._at, self._at + count
-        return self._data[start : self._at]
 
     def _scalar(self, code: str) -> int:
         return int(self._items(code, 1)[0])
@@ -172,7 +194,8 @@ class Reader:
         return value
 
     def _text(self, limit: int) -> str:
-        raw = self._take(self._count("Q", limit, "bytes in one text"))
+        self._allowance.text_bytes.take(length := self._count("Q", limit, "bytes in one text"))
+        raw = self._source.take(length)
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError:
@@ -191,28 +214,20 @@ class Reader:
         kind = self._scalar("I")
         length = self._count("Q", MAX_ARRAY_ITEMS, "items in one array")
         if kind == _STRING:
-            self._skip_texts(length)
+            self._allowance.skipped_texts.take(length)
+            self._source.skip_texts(length)
             return ArrayInfo(length, "text", None)
         if kind not in _SCALARS:
             raise Malformed(f"it has an array of type {kind}")
         code = _SCALARS[kind]
         if length > MAX_KEPT_ITEMS:
-            self._take(struct.calcsize("<" + code) * length)
+            self._source.skip(struct.calcsize("<" + code) * length)
             return ArrayInfo(length, code, None)
+        self._allowance.numbers.take(length)
         return ArrayInfo(length, code, self._items(code, length))
 
     def _items(self, code: str, count: int) -> tuple[int | float | bool, ...]:
-        return struct.unpack(f"<{count}{code}", self._take(struct.calcsize("<" + code) * count))
-
-    def _skip_texts(self, count: int) -> None:
-        at, end, unpack, data = self._at, self._end, struct.Struct("<Q").unpack_from, self._data
-        for _ in range(count):
-            if at + 8 > end:
-                raise Malformed("it ends inside its header")
-            at += 8 + unpack(data, at)[0]
-        if at > end:
-            raise Malformed("it ends inside its header")
-        self._at = at
+        return struct.unpack(f"<{count}{code}", self._source.take(struct.calcsize("<" + code) * count))
 
     def _tensor(self, alignment: int) -> TensorInfo:
         name = self._text(MAX_NAME_BYTES)
@@ -220,13 +235,13 @@ class Reader:
         shape = tuple(self._scalar("Q") for _ in range(dimensions))
         kind, offset = self._scalar("I"), self._scalar("Q")
         if kind not in TENSOR_TYPES:
-            raise Malformed(f"the tensor {name!r} has unknown type {kind}")
+            raise Malformed(f"the tensor {quoted(name)} has unknown type {kind}")
         type_name, block, block_bytes = TENSOR_TYPES[kind]
         count = 1
         for length in shape:
             if not 0 < length < 2**40:
-                raise Malformed(f"the tensor {name!r} has an impossible shape")
+                raise Malformed(f"the tensor {quoted(name)} has an impossible shape")
             count *= length
         if not shape or shape[0] % block or offset % alignment:
-            raise Malformed(f"the tensor {name!r} is not laid out in whole blocks")
+            raise Malformed(f"the tensor {quoted(name)} is not laid out in whole blocks")
         return TensorInfo(name, shape, type_name, offset, count // block * block_bytes)

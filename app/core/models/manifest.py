@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
-from app.core.errors import CheckRefused, InputError
+from app.core.errors import CheckRefused, InputError, excerpt
 from app.core.files import read_bounded, sha256_file, write_atomically
 from app.core.language import Language
 
@@ -156,7 +156,7 @@ def parse_manifest(data: bytes, path: Path) -> Manifest:
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadManifest(f"{path} is not a valid manifest: {error}.") from error
+        raise BadManifest(f"{path} is not a valid manifest: {excerpt(error)}.") from error
     if not manifest.name.isprintable() or len(manifest.name) > MAX_NAME_CHARACTERS:
         # It is shown in terminals and in the window, where control characters move what a person reads.
         raise BadManifest(f"{path} is not a valid manifest: its name is too long or no printable text.")

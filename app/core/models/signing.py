@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
-from app.core.errors import InputError
+from app.core.errors import InputError, excerpt
 from app.core.files import read_bounded, write_atomically
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def read_public_key(path: Path) -> PublicKey:
         key = msgspec.json.decode(data, type=PublicKey)
         raw = base64.b64decode(key.public_key, validate=True)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, binascii.Error) as error:
-        raise InputError(f"{path} is not a public key file of inro models keygen: {error}.") from error
+        raise InputError(f"{path} is not a public key file of inro models keygen: {excerpt(error)}.") from error
     if len(raw) != 32 or key != public_key(key.name, raw):
         raise InputError(f"{path} is not a public key file of inro models keygen: its key id is not that of its key.")
     return key

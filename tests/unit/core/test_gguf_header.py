@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import struct
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from hypothesis import strategies as st
 
 from app.core.errors import InputError
 from app.core.models.gguf_header import read_header
+from app.core.models.gguf_reader import Allowance, Reader
+from app.core.models.gguf_source import Malformed
 from tests.tiny_models import tiny_gguf
 
 
@@ -75,6 +79,18 @@ def test_refuses_layers_that_are_not_there(tmp_path: Path, good: bytes) -> None:
     key = b"qwen2.block_count" + struct.pack("<I", 4)
     with pytest.raises(InputError, match="claims 600 layers and holds 2"):
         read(tmp_path, good.replace(key + struct.pack("<I", 2), key + struct.pack("<I", 600)))
+
+
+def test_a_file_that_becomes_shorter_while_it_is_read_is_refused(good: bytes) -> None:
+    with pytest.raises(Malformed, match="ends inside its header"):
+        Reader(io.BytesIO(good[:3000]), len(good), Allowance()).header(len(good))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no file that cannot be read")
+def test_a_file_whose_disk_is_gone_is_refused_with_the_reason(good: bytes) -> None:
+    # As a stick that is pulled out: it is open, it has a size, and reading it fails.
+    with Path("/proc/self/mem").open("rb") as file, pytest.raises(Malformed, match="cannot be read to its end"):
+        Reader(file, len(good), Allowance()).header(len(good))
 
 
 def test_refuses_tensors_that_overlap(tmp_path: Path, good: bytes) -> None:
