@@ -12,14 +12,20 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from app.core.engine.prompt import ChatTemplate, TemplateError
+from app.core.engine.prompt import (
+    MAX_ADDED_CHARACTERS,
+    ChatTemplate,
+    TemplateError,
+    TooMuchWritten,
+    is_out_of_memory,
+)
 from app.core.engine.protocol import Turn
 from app.core.errors import InputError
 
 SECONDS = 10.0
 _MEMORY_BYTES = 2**30
 _MEMORY = f"more than {_MEMORY_BYTES / 2**30:g} GiB of memory"
-_PROMPT_CHARACTERS = 2**21  # twice the longest template
+_WRITING = f"more than {MAX_ADDED_CHARACTERS:,} characters"
 _ANOTHER = "give another one: --chat-template FILE"
 
 
@@ -116,29 +122,20 @@ def _reply(order: _Order) -> _Reply:
         compiled = ChatTemplate(order.template, order.bos, order.eos)
         return _Reply(prompts=tuple(_prompt(compiled, turns) for turns in order.conversations))
     except TemplateError as error:
-        return _Reply(beyond=_MEMORY) if _is_out_of_memory(error) else _Reply(broken=str(error))
+        return _Reply(beyond=_MEMORY) if is_out_of_memory(error) else _Reply(broken=str(error))
     except _BeyondLimitError as error:
         return _Reply(beyond=str(error))
 
 
 def _prompt(compiled: ChatTemplate, turns: Sequence[Turn]) -> _Prompt:
     try:
-        text = compiled.render(turns)
+        return _Prompt(compiled.render(turns))
+    except TooMuchWritten as error:
+        raise _BeyondLimitError(_WRITING) from error
     except TemplateError as error:
-        if _is_out_of_memory(error):
+        if is_out_of_memory(error):
             raise _BeyondLimitError(_MEMORY) from error
         return _Prompt(refused=str(error))
-    if len(text) > _PROMPT_CHARACTERS:
-        raise _BeyondLimitError(f"more than {_PROMPT_CHARACTERS:,} characters")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return _Prompt(refused="the model file's chat template writes what is no text")
-    return _Prompt(text)
-
-
-def _is_out_of_memory(error: TemplateError) -> bool:
-    return isinstance(error.__cause__, MemoryError)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,19 @@ class Parts:
                 return
         self.keys.append(Key(name, kind, value))
 
+    def contents(self) -> dict[bytes, bytes]:
+        """The bytes of each tensor, with the padding behind it."""
+        ends = [*sorted(tensor.offset for tensor in self.tensors)[1:], len(self.data)]
+        in_order = sorted(self.tensors, key=lambda tensor: tensor.offset)
+        return {tensor.name: self.data[tensor.offset : end] for tensor, end in zip(in_order, ends, strict=True)}
+
+    def lay_out(self, tensors: list[tuple[Tensor, bytes]]) -> None:
+        """Let the file hold these tensors, one behind the other as llama.cpp wants them."""
+        self.tensors, self.data = [], b""
+        for tensor, content in tensors:
+            self.tensors.append(replace(tensor, offset=len(self.data)))
+            self.data += content + bytes(-len(content) % ALIGNMENT)
+
     def header(self) -> bytes:
         """Up to where the data begins, padding included."""
         tensor_count = len(self.tensors) if self.tensor_count is None else self.tensor_count

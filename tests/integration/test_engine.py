@@ -213,6 +213,8 @@ def test_a_file_without_a_chat_template_says_so(engine: EngineClient, tmp_path: 
         "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
         "{{ raise_exception('no') }}",
         "{% if %}",
+        "{{ 'x' | center(10**9) }}{{ messages[0]['content'] }}",
+        "a question that is not the one that was asked",
     ],
 )
 def test_a_hostile_chat_template_is_refused_and_the_engine_goes_on(

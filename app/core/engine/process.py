@@ -20,6 +20,8 @@ from app.core.engine.protocol import Event, Failed, ProtocolError, Request
 # another busy program on the same cores, answers come a hundred times slower for a small model and four times for a
 # 7B-shaped one; measured with two busy programs on two cores.
 _WAITING = {"GOMP_SPINCOUNT": "3000"}
+# A failed assertion of llama.cpp would start a debugger, where there is one, and the worker seem to hang meanwhile.
+_DYING = {"GGML_NO_BACKTRACE": "1"}
 
 
 def worker_command() -> list[str]:
@@ -38,7 +40,7 @@ class WorkerProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            env=_WAITING | os.environ,
+            env=_WAITING | _DYING | os.environ,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         assert self._popen.stdin

@@ -1,23 +1,21 @@
 """The only place that turns a conversation into a prompt: for the window, the commands and the benchmark alike.
 
-The template comes from the model file and is code from outside (CVE-2024-34359), so it runs in jinja2's immutable
-sandbox, inside the worker process.
+The template comes from the model file and is code from outside (CVE-2024-34359), so it runs in a sandbox, inside the
+worker process.
 """
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import NoReturn
 
 from app.core.engine.protocol import Turn
 from app.core.language import Language
 
-if TYPE_CHECKING:
-    from jinja2.ext import Extension
-
+MAX_ADDED_CHARACTERS = 2**21
+"""What a template may write beyond twice the conversation itself; twice the longest template."""
 
 DAY_OF_TESTS = datetime(2024, 7, 26)
 """What templates that write the date write where the same questions must give the same answers on every day: what
@@ -28,6 +26,17 @@ class TemplateError(Exception):
     """The model file's chat template is missing, does not compile, or refuses this conversation."""
 
 
+class TooMuchWritten(TemplateError):
+    """The template writes more than a prompt can be."""
+
+    def __init__(self) -> None:
+        super().__init__(f"the model file's chat template writes more than {MAX_ADDED_CHARACTERS:,} characters")
+
+
+def is_out_of_memory(error: TemplateError) -> bool:
+    return isinstance(error.__cause__, MemoryError)
+
+
 class ChatTemplate:
     """A compiled chat template, with the beginning- and end-of-text tokens that templates refer to."""
 
@@ -35,18 +44,10 @@ class ChatTemplate:
         """Raises TemplateError if there is no template or it is not one."""
         if not source:
             raise TemplateError("the model file has no chat template")
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
+        from app.core.engine.sandbox import Sandbox
 
-        # As transformers has it in apply_chat_template, so that the prompts are the same.
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True,
-            lstrip_blocks=True,
-            optimized=False,
-            extensions=["jinja2.ext.loopcontrols", _generation_block()],
-        )
+        environment = Sandbox()
         environment.globals["raise_exception"] = _refuse
-        environment.globals["strftime_now"] = _now
-        environment.filters["tojson"] = _json  # jinja2's own escapes what is special in HTML
         self._tokens = {"bos_token": bos_token, "eos_token": eos_token}
         try:
             self._template = environment.from_string(source)
@@ -60,41 +61,31 @@ class ChatTemplate:
         """
         clock = {"strftime_now": day.strftime} if day else {}
         turns = [{"role": turn.role, "content": turn.content} for turn in messages]
+        room = MAX_ADDED_CHARACTERS + 2 * sum(len(turn.content) for turn in messages)
+        pieces: list[str] = []
         try:
-            return self._template.render(
+            for piece in self._template.generate(
                 messages=turns, tools=None, documents=None, add_generation_prompt=not answered, **clock, **self._tokens
-            )
+            ):
+                room -= len(piece)
+                if room < 0:
+                    break
+                pieces.append(piece)
         except Exception as error:
             # Its message may quote the conversation, and this one may reach a log.
             raise TemplateError(f"the model file's chat template failed ({type(error).__name__})") from error
+        if room < 0:
+            raise TooMuchWritten
+        text = "".join(pieces)
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise TemplateError("the model file's chat template writes what is no text") from error
+        return text
 
 
 def _refuse(message: str) -> NoReturn:
     raise TemplateError(message)
-
-
-def _now(form: str) -> str:
-    return datetime.now().strftime(form)
-
-
-def _json(value: object, **options: Any) -> str:
-    return json.dumps(value, **{"ensure_ascii": False, **options})
-
-
-def _generation_block() -> type[Extension]:
-    """`{% generation %}` marks what the assistant says, for training. It writes what is inside it."""
-    from jinja2.ext import Extension
-    from jinja2.nodes import Node, Scope
-    from jinja2.parser import Parser
-
-    class GenerationBlock(Extension):
-        tags = {"generation"}  # noqa: RUF012 - as jinja2 declares it
-
-        def parse(self, parser: Parser) -> Node:
-            line = next(parser.stream).lineno
-            return Scope(parser.parse_statements(("name:endgeneration",), drop_needle=True), lineno=line)
-
-    return GenerationBlock
 
 
 def in_the_question(messages: Sequence[Turn]) -> list[Turn] | None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from app.core.engine import prompt
+from app.core.engine.confinement import memory_limit
 from app.core.engine.protocol import Conversation, Encoded, Failed, Generate, Turn
 from app.core.engine.refusal import Refusal
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from app.core.engine.llama import Model
 
 TEMPLATE_SECONDS = 5.0
+TEMPLATE_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -107,21 +109,37 @@ class Prompter:
         dropped = prompt.fit(messages, lambda turns: len(tokens_of(turns)), room, at_least)
         if dropped is None:
             raise self._too_long(len(tokens_of(messages[-1:])))
+        tokens = tokens_of(prompt.without_oldest(messages, dropped))
+        if not tokens:
+            raise Refusal("bad_request", "Nothing was asked.")
         self._previous, self._dropped = messages, dropped
-        return Prompt(tokens_of(prompt.without_oldest(messages, dropped)), dropped)
+        return Prompt(tokens, dropped)
 
     def _render(self, request_id: int, turns: Sequence[Turn], day: datetime | None = None) -> str:
-        # jinja2 computes constant expressions while it compiles, so that is limited too.
-        with self._time_limit(request_id):
-            if self._template is None:
-                self._template = prompt.ChatTemplate(self._source, self._model.bos_token, self._model.eos_token)
-            try:
-                return self._template.render(turns, day)
-            except prompt.TemplateError:
-                folded = prompt.in_the_question(turns)
-                if folded is None:
-                    raise
-                return self._template.render(folded, day)
+        # Compiling is limited too: it takes its time and memory for a hostile template.
+        try:
+            with self._time_limit(request_id), memory_limit(TEMPLATE_BYTES):
+                return self._written(turns, day)
+        except prompt.TemplateError as error:
+            if prompt.is_out_of_memory(error):
+                # Other threads may have missed memory meanwhile; a new worker has all it needs.
+                sentence = f"The model file's chat template takes more than {TEMPLATE_BYTES // 2**20} MiB of memory."
+                self._abandon(Failed(id=request_id, code="bad_template", message=sentence, last=True))
+            raise
+
+    def _written(self, turns: Sequence[Turn], day: datetime | None) -> str:
+        if self._template is None:
+            self._template = prompt.ChatTemplate(self._source, self._model.bos_token, self._model.eos_token)
+        try:
+            text = self._template.render(turns, day)
+        except prompt.TemplateError as error:
+            folded = prompt.in_the_question(turns)
+            if folded is None or prompt.is_out_of_memory(error):
+                raise
+            turns, text = folded, self._template.render(folded, day)
+        if turns[-1].content.strip() not in text:
+            raise prompt.TemplateError("the model file's chat template leaves the question out")
+        return text
 
     def _defused(self, messages: Sequence[Turn]) -> list[Turn]:
         """The turns with composed text, in which nothing stands for a control token."""

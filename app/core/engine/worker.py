@@ -7,6 +7,7 @@ the process ends at once, whatever it is doing.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import sys
@@ -88,8 +89,10 @@ class Worker:
         """Say four times a second that a request is being worked on, and how far it is."""
         tick = threading.Event()
         while not tick.wait(PULSE_SECONDS):
-            if (current := self._current) is not None:
-                self._outbox.send(self._session.progress(current) or Alive(id=current))
+            # Where memory is short for a moment, one beat is left out and not all that would follow.
+            with contextlib.suppress(MemoryError):
+                if (current := self._current) is not None:
+                    self._outbox.send(self._session.progress(current) or Alive(id=current))
 
     def run(self) -> None:
         while (request := self._requests.get()) is not None and not isinstance(request, Shutdown):

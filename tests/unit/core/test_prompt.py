@@ -8,8 +8,10 @@ import pytest
 
 from app.core.engine.prompt import (
     DAY_OF_TESTS,
+    MAX_ADDED_CHARACTERS,
     ChatTemplate,
     TemplateError,
+    TooMuchWritten,
     composed,
     defuse,
     fit,
@@ -66,6 +68,31 @@ def test_a_template_that_writes_the_date_writes_the_day_that_is_given() -> None:
 def test_a_template_cannot_reach_python() -> None:
     with pytest.raises(TemplateError):
         ChatTemplate("{{ ().__class__.__base__.__subclasses__() }}").render([Turn("user", "x")])
+
+
+def test_a_template_writes_no_more_than_a_prompt_can_be() -> None:
+    with pytest.raises(TooMuchWritten, match=r"more than 2,097,152 characters"):
+        ChatTemplate("{% for a in range(9999) %}{{ 'x' * 999 }}{% endfor %}").render([Turn("user", "x")])
+    long = "x" * 2 * MAX_ADDED_CHARACTERS
+    assert ChatTemplate("{{ messages[0]['content'] }}").render([Turn("user", long)]) == long
+
+
+@pytest.mark.parametrize(
+    "source", ["{{ 'x' * 2**31 }}", "{{ 2**40 * [1] }}", "{{ (3**(10**9)) % 2 }}", "{{ '%d' % 2**(10**9) }}"]
+)
+def test_what_no_thread_could_interrupt_is_not_begun(source: str) -> None:
+    with pytest.raises(TemplateError):
+        ChatTemplate(source).render([Turn("user", "x")])
+
+
+def test_a_template_computes_and_repeats_within_reason() -> None:
+    source = "{{ '=' * 3 }}{{ 2 * 'a' }}{{ [0] * 2 }}{{ 7 * 6 }}{{ 2 ** 8 }}{{ 2 ** 0.5 > 1.4 }}{{ 2 ** -1 }}"
+    assert ChatTemplate(source).render([Turn("user", "x")]) == "===aa[0, 0]42256True0.5"
+
+
+def test_a_template_that_writes_no_text_is_refused() -> None:
+    with pytest.raises(TemplateError, match="writes what is no text"):
+        ChatTemplate(r"{{ '\ud800' }}").render([Turn("user", "x")])
 
 
 def test_what_fits_is_kept_whole() -> None:
