@@ -44,8 +44,10 @@ if TYPE_CHECKING:
 
 def _select(named: Path | None, paths: Paths) -> SelectedModel:
     # Imported in the thread that loads the model, when the window can be typed in already.
+    from app.core.models.library import ModelLibrary
     from app.core.models.selection import select
 
+    ModelLibrary(paths.models).sweep()
     return select(named, read_settings(paths.settings), paths)
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from app.commands.expectation import sentences
@@ -15,6 +19,7 @@ from app.core.models.administration import Administration
 from app.core.models.importing import (
     Copying,
     HeaderRead,
+    Import,
     MemoryCompared,
     PapersChecked,
     Placed,
@@ -40,7 +45,9 @@ def list_models(*, as_json: bool) -> int:
     paths = user_paths()
     chosen = read_settings(paths.settings).model
     administration = Administration(paths)
-    models = ModelLibrary(paths.models).models()
+    library = ModelLibrary(paths.models)
+    library.sweep()
+    models = library.models()
     standing = administration.standing() if models else Standing()
     described = [_described(model, standing.of(model.sha256, model.name), chosen) for model in models]
     if as_json:
@@ -61,14 +68,8 @@ def list_models(*, as_json: bool) -> int:
 def import_model(file: Path, manifest: Path | None, *, as_json: bool) -> int:
     paths = user_paths()
     administration = Administration(paths)
-    model: InstalledModel | None = None
     told = sys.stderr is not None and sys.stderr.isatty()
-    for step in administration.bring_in(file, manifest, Gauge() if told else None).steps():
-        if isinstance(step, Placed):
-            model = step.model
-        elif told:
-            _tell(step)
-    assert model is not None
+    model = _brought_in(administration.bring_in(file, manifest, Gauge() if told else None), told=told)
     standing = administration.standing().of(model.sha256, model.name)
     facts = _described(model, standing, read_settings(paths.settings).model)
     if as_json:
@@ -80,6 +81,44 @@ def import_model(file: Path, manifest: Path | None, *, as_json: bool) -> int:
     else:
         print(f"It waits for approval: inro models approve {model.sha256[:12]} --reason TEXT")
     return ExitCode.DONE
+
+
+def _brought_in(bringing: Import, *, told: bool) -> InstalledModel:
+    """Run the import; its steps are `told` to a person at a terminal. Raises ImportCancelled for Ctrl-C."""
+    with _cancelled_by_ctrl_c(bringing), closing(bringing.steps()) as steps:
+        for step in steps:
+            if isinstance(step, Placed):
+                return step.model
+            if told:
+                _tell(step)
+    raise AssertionError("an import ends with Placed or an exception")
+
+
+@contextmanager
+def _cancelled_by_ctrl_c(bringing: Import) -> Iterator[None]:
+    """Ctrl-C and SIGTERM cancel, so that what is said of the import is true at any moment; a second one just ends."""
+    pressed, ended = threading.Event(), threading.Event()
+
+    def press(number: int, _frame: object) -> None:
+        signal.signal(number, signal.default_int_handler)
+        pressed.set()
+
+    def cancel() -> None:
+        # In a thread: a handler must not wait for a lock that is held by what it interrupts.
+        pressed.wait()
+        if not ended.is_set():
+            bringing.cancel()
+
+    numbers = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, press) for number in numbers}
+    threading.Thread(target=cancel, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+        pressed.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _tell(step: Step) -> None:

@@ -58,6 +58,13 @@ def replacing(target: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_unfinished(target: Path) -> None:
+    """Remove what a process that was killed in `replacing` left beside `target`; only while nobody else writes it."""
+    for path in target.parent.iterdir():
+        if path.name.startswith(f".{target.name}.") and path.name.endswith(".partial"):
+            path.unlink(missing_ok=True)
+
+
 def write_atomically(target: Path, data: bytes) -> None:
     with replacing(target) as temporary:
         temporary.write_bytes(data)

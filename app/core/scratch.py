@@ -32,14 +32,11 @@ def scratch_folder(beside: Path) -> Iterator[Path]:
     """Yield a new folder on the same file system as `beside`; it is removed when the block is left.
 
     A process that is killed cannot clean up after itself, so that a small second one does it. What a power cut leaves
-    is removed by the next call for the same `beside`.
+    is removed by the next call for the same `beside`, or by `sweep`.
     """
-    prefix = f".{beside.name}."
-    for old in beside.parent.iterdir():
-        if old.name.startswith(prefix) and _is_left_over(old.name.removeprefix(prefix)):
-            shutil.rmtree(old, ignore_errors=True)
+    sweep(beside)
     owner = f"{os.getpid()}-{_began(os.getpid())}-{os.urandom(4).hex()}"
-    folder = beside.with_name(f"{prefix}{owner}.partial")
+    folder = beside.with_name(f"{_prefix(beside)}{owner}.partial")
     command = [sys.executable, "-I", "-S", "-c", _SWEEPER, str(folder.absolute())]
     # A session of its own, so that Ctrl-C and the end of a terminal do not reach it before its work is done.
     with subprocess.Popen(
@@ -50,6 +47,18 @@ def scratch_folder(beside: Path) -> Iterator[Path]:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(beside: Path) -> None:
+    """Remove the scratch folders for `beside` whose processes are gone, both of them: after a power cut."""
+    prefix = _prefix(beside)
+    for old in beside.parent.iterdir():
+        if old.name.startswith(prefix) and _is_left_over(old.name.removeprefix(prefix)):
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _prefix(beside: Path) -> str:
+    return f".{beside.name}."
 
 
 def _is_left_over(rest: str) -> bool:

@@ -140,7 +140,7 @@ class Import:
         if (engine := self._engine) is not None:
             engine.cancel()
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Generator[Step, None, None]:
         """Import; the last step is `Placed`. An iterator that is closed earlier leaves nothing either.
 
         Raises:

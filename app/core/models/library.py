@@ -5,6 +5,7 @@ How a file comes in is in `importing`; who may use it is in `administration`.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ from app.core.errors import InputError
 from app.core.files import flush_folder, sha256_file
 from app.core.models.gguf_header import model_files
 from app.core.models.manifest import Manifest, find_manifest
-from app.core.scratch import scratch_folder
+from app.core.scratch import scratch_folder, sweep
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -49,7 +50,7 @@ def parts_digest(hashes: Sequence[str]) -> str:
 
 class ModelLibrary:
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder, self._import = folder, folder / "import"
 
     def models(self) -> list[InstalledModel]:
         """Every complete model, by name."""
@@ -92,8 +93,13 @@ class ModelLibrary:
         """A folder on the same disk for what is half done. It is not part of the library, and nothing of it outlives
         the process, even one that is killed."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        with scratch_folder(self._folder / "import") as folder:
+        with scratch_folder(self._import) as folder:
             yield folder
+
+    def sweep(self) -> None:
+        """Give back the space of imports that ended with the machine, where it can be done; for every start."""
+        with contextlib.suppress(OSError):
+            sweep(self._import)
 
     def place(self, prepared: Path, sha256: str) -> InstalledModel:
         """Take a complete folder, which lies in `scratch`, into the library, at once or not at all.

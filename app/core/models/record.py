@@ -24,7 +24,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from app.core.errors import CheckRefused, InputError
-from app.core.files import flush_folder, read_bounded, write_atomically
+from app.core.files import flush_folder, read_bounded, remove_unfinished, write_atomically
 from app.core.locks import exclusive
 from app.core.models.chain import MAX_LINE_BYTES, NOTHING, Broken, Contents, decode, encode, follow
 from app.core.models.events import Begun, BegunAnew, Event, Line, Sha256
@@ -181,6 +181,8 @@ class Record:
         return Contents((*contents.lines, line), (*contents.hashes, digest), contents.completed)
 
     def _load(self) -> Contents:
+        with contextlib.suppress(OSError):  # whoever may only read it leaves them
+            remove_unfinished(self._head_path)
         try:
             return self._checked()
         except Broken as error:
