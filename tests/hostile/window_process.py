@@ -13,12 +13,17 @@ import resource
 import signal
 import sys
 import traceback
+from collections.abc import Set
+from contextlib import closing
 from pathlib import Path
 
 import psutil
 
 from app.commands.examining import described
+from app.commands.expectation import facts, sentences
 from app.core.command import json_text, print_json
+from app.core.engine.gauge import Gauge
+from app.core.engine.protocol import Gpu, Measured
 from app.core.errors import UserFacingError
 from app.core.models.examination import examine, objections
 from app.core.models.importing import Import, MemoryCompared, Prepared
@@ -30,12 +35,22 @@ NEVER_HERE = ("jinja2", "llama_cpp", "gguf")
 """What renders templates and what opens model files."""
 
 
+class OnceMeasured(Gauge):
+    """A machine that was measured before; what it can do is not what is asked here."""
+
+    def measured(self, types: Set[str]) -> Measured:
+        rates, gpu = dict.fromkeys(types, 1e10), Gpu("GPU", 8 * 10**9, 8 * 10**9)
+        return Measured(id=0, threads=2, read_bytes_per_second=1e10, product_bytes_per_second=rates, gpus=(gpu,))
+
+
 def look_at(path: Path) -> None:
     """Raises UserFacingError for a file that is refused, and nothing else."""
-    steps = Import(ModelLibrary(path.parent / "library"), path, {}, _nothing).steps()
-    while not isinstance(next(steps), MemoryCompared):
-        pass
-    steps.close()  # type: ignore[attr-defined]
+    with closing(
+        Import(ModelLibrary(path.parent / "library"), path, {}, _nothing, gauge=OnceMeasured()).steps()
+    ) as steps:
+        compared = next(step for step in steps if isinstance(step, MemoryCompared))
+    sentences(compared)
+    json_text(facts(compared))
     examined = examine(path, {})
     json_text(described(examined, TODAY))
     objections(examined, TODAY, unsigned_allowed=False)
