@@ -41,6 +41,7 @@ def source(tmp_path: Path) -> Path:
 
 
 @linux
+@pytest.mark.timeout(1200)
 def test_killed_at_200_random_moments_it_is_there_with_its_line_or_leaves_nothing(
     home: Paths, tmp_path: Path, source: Path
 ) -> None:
