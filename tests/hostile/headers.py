@@ -6,6 +6,7 @@ import random
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from tests.hostile import gguf_parts
 from tests.hostile.gguf_parts import (
@@ -28,6 +29,7 @@ from tests.hostile.gguf_parts import (
 from tests.hostile.templates import ALL as TEMPLATES
 
 Random = random.Random
+Named = TypeVar("Named", Key, Tensor)
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ HUGE = (2**64 - 1, 2**63, 2**63 - 1, 2**62, 2**60, 2**40, 2**32, 2**32 - 1, 2**3
 """As unsigned numbers of 64 bits, the negative ones wrap."""
 
 NOT_UTF8 = (b"\xff", b"\xfe\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\x80", b"\xe3\x81", b"\xf8\x88")
+NAMES = (b"", b"blk.0.", b"blk.99999.x.y", b"blk.-1.x.y", b"blk.\xd9\xa1.x", b"\0", b"a\nb\x1b[2J", b"n" * 1024)
 NUMBERS = (b"block_count", b"context_length", b"embedding_length", b"feed_forward_length")
 HEADS = (b"head_count", b"head_count_kv", b"attention.key_length", b"attention.value_length")
 
@@ -215,19 +218,23 @@ def shapes(rng: Random, base: Parts) -> bytes:
 
 def twice(rng: Random, base: Parts) -> bytes:
     """Keys and tensors that occur twice, are missing, or have strange names."""
-    names = (b"", b"blk.0.", b"blk.99999.x.y", b"blk.-1.x.y", b"blk.\xd9\xa1.x", b"\0", b"a\nb\x1b[2J", b"n" * 1024)
     for _ in range(rng.randint(1, 3)):
-        keys = rng.random() < 0.5
-        items: list[Key] | list[Tensor] = base.keys if keys else base.tensors
-        at = rng.randrange(len(items))
-        match rng.choice(("again", "gone", "renamed")):
-            case "again":
-                items.insert(rng.randrange(len(items)), items[at])  # type: ignore[arg-type]
-            case "gone":
-                del items[at]
-            case "renamed":
-                items[at] = replace(items[at], name=rng.choice(names))  # type: ignore[call-overload]
+        if rng.random() < 0.5:
+            _disorder(rng, base.keys)
+        else:
+            _disorder(rng, base.tensors)
     return base.header()
+
+
+def _disorder(rng: Random, items: list[Named]) -> None:
+    at = rng.randrange(len(items))
+    match rng.choice(("again", "gone", "renamed")):
+        case "again":
+            items.insert(rng.randrange(len(items)), items[at])
+        case "gone":
+            del items[at]
+        case "renamed":
+            items[at] = replace(items[at], name=rng.choice(NAMES))
 
 
 def alignment(rng: Random, base: Parts) -> bytes:

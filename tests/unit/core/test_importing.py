@@ -257,7 +257,7 @@ def test_another_thread_cancels_a_probe_that_does_not_end(library: ModelLibrary,
 def test_left_at_any_step_it_leaves_nothing(library: ModelLibrary, source: Path, home: Paths, kind: type[Step]) -> None:
     steps = Import(library, source, {}, nothing).steps()
     assert any(isinstance(step, kind) for step in steps)
-    steps.close()  # type: ignore[attr-defined]
+    steps.close()
     assert left(home) == []
 
 
