@@ -1,8 +1,8 @@
 """`make bench`: figures as ratios of interleaved pairs, with their spread, since machines drift more than they differ.
 
 usage: bench.py [--model FILE.gguf] [--pairs N] [--prompt TOKENS] [--decode TOKENS]
-                [--only speed|turns|window|frames|convert|eval|train|plan] [--shapes 0.5b,1.8b,7b] [--llama-cpp SOURCE]
-                [--json FILE]
+                [--only speed|turns|window|frames|import|convert|eval|train|plan] [--shapes 0.5b,1.8b,7b]
+                [--llama-cpp SOURCE] [--json FILE]
 
 Without --model a 7B-shaped file of two layers with random weights is written first (1 GB). Speed and memory do not
 depend on the weights. Give a file of all 28 layers for the whole size. Converting is compared with the tools it
@@ -32,6 +32,7 @@ from app.core.engine.hardware import UBATCH, physical_cores
 from app.core.engine.protocol import Done, Piece
 from tests.bench.convert_bench import bench_convert
 from tests.bench.evaluating.bench import bench_eval
+from tests.bench.import_bench import bench_import
 from tests.bench.plan_bench import bench_plan
 from tests.bench.train_bench import bench_train
 from tests.tiny_models import tiny_gguf
@@ -46,7 +47,8 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--prompt", type=int, default=512)
     parser.add_argument("--decode", type=int, default=24)
-    parser.add_argument("--only", choices=("speed", "turns", "window", "frames", "convert", "eval", "train", "plan"))
+    parts = ("speed", "turns", "window", "frames", "import", "convert", "eval", "train", "plan")
+    parser.add_argument("--only", choices=parts)
     parser.add_argument("--shapes", default="1.8b")
     parser.add_argument("--layers", type=int, default=28, help="of the file that --only frames imports; 28 are 4.6 GB")
     parser.add_argument("--rate", type=int, default=100, help="megabytes a second of its source")
@@ -72,6 +74,8 @@ def main() -> None:
             bench_window(options.pairs)
         if options.only in (None, "frames"):
             bench_frames(Path(folder), options.layers, options.rate)
+        if options.only in (None, "import"):
+            bench_import(Path(folder) / "import", options.pairs)
         if options.only in (None, "convert"):
             bench_convert(Path(folder), options.shapes.split(","), max(1, options.pairs // 2), options.llama_cpp)
         if options.only in (None, "eval"):
