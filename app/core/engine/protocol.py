@@ -18,7 +18,7 @@ PROTOCOL_VERSION = 1
 MAX_LINE_BYTES = 64 * 1024 * 1024
 
 AUTO = -1
-"""For `Load.gpu_layers`: every layer on the GPU when the build has one, none otherwise."""
+"""For `Load.gpu_layers`: as many layers on GPUs as their free memory holds, none without one."""
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from app.core.engine import hardware, selftest
+from app.core.engine import hardware, offload, selftest
 from app.core.engine.generation import Generation
 from app.core.engine.prompting import Prompter
 from app.core.engine.protocol import (
@@ -36,7 +36,6 @@ from app.core.models.gguf_header import GgufHeader, read_header
 if TYPE_CHECKING:
     from app.core.engine.llama import Model
 
-_ALL_LAYERS = 10_000
 _LOADING_STEP = 0.01  # llama.cpp reports each tensor, of which there are hundreds
 
 
@@ -100,7 +99,7 @@ class Session:
             raise Refusal("bad_request", "The context must hold at least one token.")
         needed = _check_memory(header, context_length)
         threads = request.threads or hardware.physical_cores()
-        gpu_layers = _ALL_LAYERS if request.gpu_layers == AUTO else request.gpu_layers
+        gpu_layers = _fitting(header, context_length) if request.gpu_layers == AUTO else request.gpu_layers
         model = self._open(request.id, path, context_length, threads, gpu_layers)
         info = ModelInfo(
             name=header.name or path.stem,
@@ -112,7 +111,7 @@ class Session:
             context_length=model.context_length,
             training_context_length=model.training_context_length,
             threads=threads,
-            gpu_layers=min(gpu_layers, header.number("block_count") + 1) if model.offloads else 0,
+            gpu_layers=min(gpu_layers, offload.layer_count(header)) if model.offloads else 0,
             repacked=self._repack(),
             needed_bytes=needed,
         )
@@ -242,6 +241,13 @@ def _header(path: Path) -> GgufHeader:
         raise Refusal("bad_model", str(error)) from error
     except OSError as error:
         raise Refusal("bad_model", f"{path.name} cannot be opened: {error.strerror}.") from error
+
+
+def _fitting(header: GgufHeader, context_length: int) -> int:
+    """The layers that the GPUs of this machine hold: one more, and llama.cpp would refuse to load any."""
+    from app.core.engine import backends
+
+    return offload.gpu_layers(header, offload.usable_bytes(backends.gpus()), context_length)
 
 
 def _check_memory(header: GgufHeader, context_length: int) -> int:
