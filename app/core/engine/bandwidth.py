@@ -15,7 +15,8 @@ SECONDS = 0.25
 
 # Together beyond the caches, of which a PC's processor has up to 128 MB.
 _THREAD_BYTES, _LEAST_BYTES, _MOST_BYTES = 128 * 1024**2, 256 * 1024**2, 512 * 1024**2
-_ROUND_BYTES = 64 * 1024**2  # few milliseconds: even a busy machine has as long a quiet moment
+# For each thread: a millisecond or two, as long as a busy machine too leaves it alone, and long against its start.
+_PIECE_BYTES = 16 * 1024**2
 _LEAST_ROUNDS = 4
 
 
@@ -28,7 +29,7 @@ def read_rate(threads: int, free_bytes: int, seconds: float = SECONDS) -> float:
 
     total = min(max(threads * _THREAD_BYTES, _LEAST_BYTES), _MOST_BYTES, free_bytes // 8)
     part = max(total // threads, 1)
-    step = min(part, _ROUND_BYTES // threads)
+    step = min(part, _PIECE_BYTES)
     with ThreadPoolExecutor(threads) as pool:
         # Written once, each part by a thread: untouched memory is one page of zeros.
         parts = list(pool.map(lambda size: np.ones(size, np.uint8), [part] * threads))

@@ -11,11 +11,13 @@ from app.core.models.gguf_header import GgufHeader
 
 CONTEXT_LENGTHS = (1024, 2048, 4096, 8192, 16384, 32768)
 
-# The share of what memory and cores allow that decoding reaches. Half would be reading and multiplying one after the
-# other, each as long; measured: 0.54 to 0.93 with files of three types on two cores.
-_LEAST, _MOST = 0.45, 0.95
-# Attention over the cache, against a plain product with as many bytes; measured with a conversation of 1,400 tokens.
-_ATTENTION = 3.5
+# Measured on one core with files of Q4_K, Q8_0 and F16: a token took 0.9 to 1.2 times the time to read its weights and
+# the time to multiply with them, one after the other. Where the shorter hides behind the longer it takes less; where
+# threads wait for each other, more.
+_LEAST, _MOST = 0.65, 0.95
+# What a head of the queries takes for each token of the cache, as the bytes of a plain product that takes as long;
+# measured: 80 to 125 ns on a core that multiplies with 33 GB a second, with heads of 128 and of 64.
+_ATTENTION_BYTES = 3500
 _CACHE_TYPE = "F16"
 _COUNTS = 0.01  # Types with less of the weights are not worth a measurement.
 
@@ -82,23 +84,22 @@ def bytes_per_token(header: GgufHeader) -> dict[str, float]:
 
 
 def speed(header: GgufHeader, measured: Measured, context_length: int) -> SpeedRange:
-    """Of the processor alone: a token takes the time to read weights and cache from memory, or the time to multiply
-    with them if that is longer, as it is with few cores.
+    """Of the processor alone. A token takes the time to read weights and cache from memory, which decides with many
+    cores, and the time to multiply with them, which decides with few; at best the shorter one hides behind the other.
 
     `measured` holds the types of `types_to_measure`.
     """
     weights, rates = bytes_per_token(header), measured.product_bytes_per_second
-    bandwidth = measured.read_bytes_per_second
-    reading = sum(weights.values()) / bandwidth
+    reading = sum(weights.values()) / measured.read_bytes_per_second
     computing = sum(size / rates[kind] for kind, size in weights.items() if kind in rates)
-    cache, heads = memory_need(header, context_length).kv_cache, header.number("attention.head_count")
-    # Each head of the queries goes over the keys and values that it shares with others.
-    attention = _ATTENTION * cache * heads / header.number("attention.head_count_kv", heads) / rates[_CACHE_TYPE]
+    reading_cache = memory_need(header, context_length).kv_cache / measured.read_bytes_per_second
+    heads = header.number("attention.head_count") * header.number("block_count")
+    attention = heads * context_length * _ATTENTION_BYTES / rates[_CACHE_TYPE]
     return SpeedRange(
-        low=_LEAST / max(reading + cache / bandwidth, computing + attention),
+        low=_LEAST / (reading + computing + reading_cache + attention),
         high=_MOST / max(reading, computing),
         context_length=context_length,
-        read_bytes_per_second=bandwidth,
+        read_bytes_per_second=measured.read_bytes_per_second,
     )
 
 
