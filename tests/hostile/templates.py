@@ -50,6 +50,7 @@ BROKEN = {
     "no template": "{% for %}",
     "refuses": "{{ raise_exception('no') }}",
     "writes nothing": "{% set x = 1 %}",
+    "a megabyte": "x" * (2**20 - 99) + "{{ messages[-1]['content'] }}",
     "a list of itself": "{% set n = namespace(x=1) %}{% set n.x = [n] %}{{ [n]|tojson }}",
 }
 

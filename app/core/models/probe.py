@@ -70,6 +70,9 @@ def probe(
                 raise InputError(f"{model.name} did not answer within {seconds:g} seconds.") from error
             if error.failure.code in ("worker_died", "worker_hung"):
                 raise InputError(f"{model.name} cannot be used: the engine did not survive its trial.") from error
+            if error.failure.code == "prompt_too_long":
+                sentence = f"its chat template leaves no room for a short question in {CONTEXT_LENGTH} tokens"
+                raise InputError(f"{model.name} cannot be used: {sentence}.") from error
             raise
 
 
