@@ -6,7 +6,17 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractScrollArea,
+    QButtonGroup,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.core.language import Language
 from app.ui.controls import Button, IconLabel
@@ -56,8 +66,10 @@ class SideBar(QFrame):
         self._titles[name] = title
 
     def add_panel(self, name: str, panel: QWidget) -> None:
-        self._panel_of[name] = panel
-        self._panels.addWidget(panel)
+        # With large text on a small screen the panel scrolls, rather than to squeeze the pages above it.
+        shown = panel if isinstance(panel, QAbstractScrollArea) else _scrolling(panel)
+        self._panel_of[name] = shown
+        self._panels.addWidget(shown)
 
     def show_page(self, name: str) -> None:
         self.pages[name].setChecked(True)
@@ -116,6 +128,17 @@ class SideBar(QFrame):
 
     def _show_language(self, language: Language) -> None:
         self.languages[language].setChecked(True)
+
+
+def _scrolling(panel: QWidget) -> QScrollArea:
+    area = QScrollArea()
+    area.setObjectName("sidePanel")
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setWidgetResizable(True)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(panel)
+    return area
 
 
 class _NewButton(Button):
