@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QDate, QLocale, Qt
@@ -49,6 +49,7 @@ class FactTable(QWidget):
         super().__init__()
         self._theme = theme
         self._facts: tuple[Fact, ...] = ()
+        self._rows: list[tuple[QLabel, QLabel]] = []
         self.copy = QAction(self)
         self.copy.triggered.connect(self._copy)
         self.addAction(self.copy)
@@ -62,16 +63,20 @@ class FactTable(QWidget):
     def show_facts(self, facts: Sequence[Fact]) -> None:
         if tuple(facts) == self._facts:
             return
+        # An import adds facts to those that are shown, many times while the window must stay smooth.
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(facts, self._facts, strict=False)))
         self._facts = tuple(facts)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus if facts else Qt.FocusPolicy.NoFocus)
         self.copy.setText(translate("Facts", "Copy all"))
         self.setAccessibleName(translate("Facts", "What is known of the model"))
         self.setAccessibleDescription(self._all())
-        while (item := self._grid.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
-        for row, fact in enumerate(facts):
+        for labels in self._rows[same:]:
+            for label in labels:
+                self._grid.removeWidget(label)
+                label.hide()
+                label.deleteLater()
+        del self._rows[same:]
+        for row, fact in enumerate(facts[same:], same):
             name = QLabel(fact.name)
             name.setProperty("role", "muted")
             name.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -85,6 +90,7 @@ class FactTable(QWidget):
             text.setWordWrap(True)
             self._grid.addWidget(name, row, 0)
             self._grid.addWidget(text, row, 1)
+            self._rows.append((name, text))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         # No shortcut: a fact in which a part is selected by the mouse copies that part.
