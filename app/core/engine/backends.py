@@ -26,7 +26,7 @@ _F32 = 0
 _COLUMNS = 4096
 _MATRIX_BYTES = 2 * 1024 * 1024  # stays in the last cache of any processor of these years
 _PRODUCTS = 4  # in one graph: many make the start of its threads count less, few find a quiet moment on a busy machine
-_SECONDS, _LEAST_ROUNDS = 0.06, 3
+_SECONDS, _LEAST_ROUNDS = 0.12, 3
 
 _Pointer, _Size, _Int, _Long = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int64
 
