@@ -170,7 +170,7 @@ class BenchmarkService(QObject):
         """Answer questions with so many threads, now and after the next start."""
         path = self._paths.settings
         write_settings(path, replace(read_settings(path), threads=threads))
-        self._inference.start()
+        self._inference.reload()
 
     def close(self) -> None:
         """End what runs: it can be resumed."""
