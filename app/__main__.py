@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from app.core.engine.gauge import Gauge
     from app.core.engine.patient import WindowEngine
     from app.core.models.administration import Administration
+    from app.core.models.local_results import LocalResults
     from app.core.models.pin import PinGuard
     from app.core.models.selection import SelectedModel
 
@@ -89,7 +90,7 @@ class Application:
         self.benchmark = BenchmarkService(self.engine, self._turns, self.inference, paths)
         translation = Translation(qt, SettingsPreferences(paths.settings))
         self._paths = paths
-        self.library = LibraryService(self._administration, self.store.speeds)
+        self.library = LibraryService(self._administration, self.store.speeds, self._local_results)
         self.library.switched.connect(self._forget_named)
         self.imports = ImportService(self._administration, self._make_gauge)
         self.administrator = AdministratorService(self._pin_guard, self._administration)
@@ -141,6 +142,11 @@ class Application:
         from app.core.models.administration import Administration
 
         return Administration(self._paths)
+
+    def _local_results(self) -> Mapping[str, LocalResults]:
+        from app.core.models.local_results import read_local_results
+
+        return read_local_results(self._paths.benchmarks)
 
     def _pin_guard(self) -> PinGuard:
         from app.core.models.pin import PinGuard

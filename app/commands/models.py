@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from msgspec import to_builtins
+
 from app.commands.expectation import sentences
 from app.commands.terminal import plain
 from app.core.command import print_json
@@ -29,6 +31,7 @@ from app.core.models.importing import (
     Step,
 )
 from app.core.models.library import InstalledModel, ModelLibrary
+from app.core.models.local_results import read_local_results
 from app.core.models.standing import ModelStanding, Standing, State
 from app.core.paths import user_paths
 from app.core.settings import read_settings
@@ -51,6 +54,9 @@ def list_models(*, as_json: bool) -> int:
     standing = administration.standing() if models else Standing()
     described = [_described(model, standing.of(model.sha256, model.name), chosen) for model in models]
     if as_json:
+        measured = read_local_results(paths.benchmarks)
+        for model, facts in zip(models, described, strict=True):
+            facts["measured_here"] = to_builtins(measured.get(model.sha256))
         print_json({"models": described})
         return ExitCode.DONE
     if not models:

@@ -18,9 +18,12 @@ from app.services.deeds import Deeds, Failure
 if TYPE_CHECKING:
     from app.core.models.administration import Administration
     from app.core.models.events import Rule
+    from app.core.models.local_results import LocalResults
     from app.core.models.overview import Entry, Overview
     from app.core.models.pin import Authority
     from app.core.models.signing import PublicKey
+
+    _Read = tuple[Overview, Mapping[str, LocalResults], Mapping[str, float]]
 
 DeedName = Literal["approve", "withdraw", "remove", "use", "roll_back", "policy", "trust", "distrust"]
 
@@ -59,6 +62,7 @@ class LibraryService(QObject):
     Args:
         administration: made when it is first asked for, in a thread.
         speeds: tokens a second that answers had here, by the model's SHA-256.
+        results: what benchmarks measured here, by the same.
         now: seconds of a monotonic clock.
     """
 
@@ -72,16 +76,18 @@ class LibraryService(QObject):
         self,
         administration: Callable[[], Administration],
         speeds: Callable[[], Mapping[str, float]],
+        results: Callable[[], Mapping[str, LocalResults]],
         now: Callable[[], float] = time.monotonic,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._administration, self._speeds, self._now = administration, speeds, now
+        self._administration, self._speeds, self._results, self._now = administration, speeds, results, now
         # What only reads does not wait for an approval that reads gigabytes.
         self._deeds, self._reads = Deeds(self), Deeds(self)
         self._deed: Deed | None = None
         self._overview: Overview | None = None
         self._speed_of: Mapping[str, float] = {}
+        self._results_of: Mapping[str, LocalResults] = {}
         self._cancelled = threading.Event()
 
     @property
@@ -98,17 +104,21 @@ class LibraryService(QObject):
         """Tokens a second of this model's latest answers on this PC."""
         return self._speed_of.get(entry.file_sha256)
 
+    def results(self, entry: Entry) -> LocalResults | None:
+        """What benchmarks measured of this model on this PC."""
+        return self._results_of.get(entry.file_sha256)
+
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
         """Read everything anew."""
 
-        def read() -> tuple[Overview, Mapping[str, float]]:
-            overview = self._administration().overview()
+        def read() -> _Read:
+            overview, results = self._administration().overview(), self._results()
             try:
-                return overview, self._speeds()
+                return overview, results, self._speeds()
             except (UserFacingError, OSError):
-                return overview, {}  # The history's trouble is the page of questions' to tell.
+                return overview, results, {}  # The history's trouble is the page of questions' to tell.
 
         self._reads.do(read, self._show, self.unreadable.emit)
 
@@ -239,8 +249,8 @@ class LibraryService(QObject):
 
         self._deeds.do(run, done, failed)
 
-    def _show(self, read: tuple[Overview, Mapping[str, float]]) -> None:
-        self._overview, self._speed_of = read
+    def _show(self, read: _Read) -> None:
+        self._overview, self._results_of, self._speed_of = read
         self.overview_changed.emit(self._overview)
 
     def _set_deed(self, deed: Deed | None) -> None:

@@ -118,7 +118,7 @@ class MainWindow(QMainWindow):
         from app.ui.benchmark.page import BenchmarkPage
 
         page = BenchmarkPage(self._benchmark, self._dialogs, self._translation, self._theme)
-        return Page(page, note=page.note)
+        return Page(page, page.panel, page.note)
 
     def _open_conversation(self, conversation: str) -> None:
         self.show_page(ASK)

@@ -16,6 +16,7 @@ from app.core.engine.turns import Turns
 from app.core.history.store import HistoryStore
 from app.core.language import Language
 from app.core.models.administration import Administration
+from app.core.models.local_results import read_local_results
 from app.core.models.manifest import Manifest
 from app.core.models.pin import PinGuard
 from app.core.models.selection import SelectedModel
@@ -177,7 +178,9 @@ class Stage:
         self.translation = Translation(application, self.preferences, translations)
         self.paths = user_paths()
         self.turns = Turns()
-        self.library = LibraryService(lambda: Administration(self.paths), self.store.speeds)
+        self.library = LibraryService(
+            lambda: Administration(self.paths), self.store.speeds, lambda: read_local_results(self.paths.benchmarks)
+        )
         self.imports = ImportService(lambda: Administration(self.paths), Gauge)
         self.administrator = AdministratorService(
             lambda: PinGuard(self.paths.administrator, lambda: self.now),

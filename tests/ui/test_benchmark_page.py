@@ -12,14 +12,17 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from app.core.models.local_results import read_local_results
 from app.core.models.manifest import find_manifest
-from app.core.paths import demonstration_model
+from app.core.paths import Paths, demonstration_model
 from app.ui.benchmark.page import BenchmarkPage, Kind
 from app.ui.benchmark.table import csv_text
-from app.ui.main_window import BENCHMARK
+from app.ui.dated_rows import Role
+from app.ui.main_window import BENCHMARK, MODELS
+from app.ui.models.page import ModelsPage
 from app.ui.palette import DARK
 from tests.tiny_models import tiny_gguf
-from tests.ui.benches import CATEGORIES, Bench, opened, order, write_questions
+from tests.ui.benches import CATEGORIES, PATIENCE, Bench, opened, order, write_questions
 
 COUNT = 24
 
@@ -123,6 +126,62 @@ def test_what_is_shown_is_written_to_a_file(
             assert path.read_bytes().startswith(b"%PDF")
 
 
+def test_the_side_bar_lists_runs_and_opens_them(
+    qapp: QApplication, qtbot: QtBot, tiny_model: Path, questions: Path, tmp_path: Path
+) -> None:
+    with opened(qapp, qtbot, tiny_model) as bench:
+        page = two_runs(bench, tiny_model, tmp_path, questions)
+        rows = page.panel.model()
+        listed = {rows.index(row, 0).data(Role.ID): row for row in range(rows.rowCount())}
+        assert None in listed  # the day
+        assert page.accuracy.run is not None
+        (other,) = listed.keys() - {None, page.accuracy.run.id}
+        page.show_part("compare")
+        assert not page.panel.currentIndex().isValid()
+        QTest.mouseClick(
+            page.panel.viewport(),
+            Qt.MouseButton.LeftButton,
+            pos=page.panel.visualRect(rows.index(listed[other], 0)).center(),
+        )
+        assert page.part == "accuracy"
+        assert page.accuracy.run.id == other
+        assert page.panel.currentIndex().row() == listed[other]
+
+
+def test_what_was_measured_stands_beside_the_manifest_of_its_model(
+    qapp: QApplication, qtbot: QtBot, home: Paths, questions: Path
+) -> None:
+    manifest = find_manifest(demonstration_model())
+    assert manifest is not None
+    with opened(qapp, qtbot, None) as bench:
+        page = page_of(bench)
+        bench.service.start([order(demonstration_model(), questions, limit=10)])
+        bench.until_idle()
+        results = read_local_results(home.benchmarks)[manifest.sha256]
+        (score,) = results.scores
+        assert (score.task, score.language, score.n, score.part) == ("jsonl", "en", 10, "")
+        shown = facts_of_the_demonstration(bench)
+        share = f"{score.correct / score.n:.1%}".replace("%", " %")
+        assert f"Accuracy on this PC: Own questions, English: {share}" in shown
+        assert "Verdict of the scoring" in shown
+        bench.until(lambda: page.accuracy.run is not None and page.accuracy.run.complete)
+        page.accuracy.remove.click()
+        bench.until(lambda: not read_local_results(home.benchmarks)[manifest.sha256].scores)
+        assert "Accuracy on this PC" not in facts_of_the_demonstration(bench)
+
+
+def facts_of_the_demonstration(bench: Bench) -> str:
+    """What the page of models shows of it, as a person copies it."""
+    bench.application.window.show_page(MODELS)
+    with bench.qtbot.waitSignal(bench.application.library.overview_changed, timeout=PATIENCE):
+        bench.application.library.refresh()
+    page = bench.application.window.findChild(ModelsPage)
+    assert page is not None
+    page.library_view.table.choose("")
+    page.library_view.facts.copy.trigger()
+    return QGuiApplication.clipboard().text()
+
+
 def test_an_export_that_cannot_be_written_is_a_sentence(
     qapp: QApplication, qtbot: QtBot, tiny_model: Path, questions: Path, tmp_path: Path
 ) -> None:
@@ -130,7 +189,7 @@ def test_an_export_that_cannot_be_written_is_a_sentence(
         page = two_runs(bench, tiny_model, tmp_path, questions)
         (tmp_path / "file").touch()
         page.export("pdf", tmp_path / "file" / "out.pdf")
-        assert "It could not be done" in page.failure.text()
+        assert "This could not be done." in page.failure.text()
 
 
 def test_tables_sort_and_copy(
@@ -193,7 +252,9 @@ def test_a_wrong_folder_is_a_sentence_in_the_page(
         page = page_of(bench)
         bench.service.start([order(tiny_model, tmp_path / "none")])
         bench.until_idle()
-        assert "does not exist" in page.accuracy.failure.text()
+        lead, details = page.accuracy.failure.text().split("\n")
+        assert lead.startswith("The questions cannot be used. Choose the folder")
+        assert "does not exist" in details
         bench.until(lambda: page.accuracy.run is not None)
         assert page.accuracy.state.text() == "not begun"
         page.accuracy.remove.click()

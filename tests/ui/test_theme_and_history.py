@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.core.engine.protocol import Failed, FailureCode
+from app.ui.dated_rows import DatedRows, Entry, Heading, Role, day_name, group_by_day
 from app.ui.failures import code_sentence, failure_sentence, saved_failure_sentence
-from app.ui.history_model import Entry, Heading, HistoryModel, Role, day_name, group_by_day
 from app.ui.palette import DARK, LIGHT, Palette, contrast
 from app.ui.theme import Theme, style_sheet
 from tests.ui.stage import Stage
@@ -115,11 +115,11 @@ def test_days_have_names() -> None:
 
 
 def test_a_heading_cannot_be_chosen() -> None:
-    model = HistoryModel()
+    model = DatedRows()
     model.show([past("x", datetime.now(UTC))])
     assert model.flags(model.index(0)) == Qt.ItemFlag.NoItemFlags
-    assert model.index(0).data(Role.CONVERSATION) is None
-    assert model.index(1).data(Role.CONVERSATION) == "x"
+    assert model.index(0).data(Role.ID) is None
+    assert model.index(1).data(Role.ID) == "x"
     assert model.row_of("x") == 1
     assert model.row_of("unknown") == -1
 

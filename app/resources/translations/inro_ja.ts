@@ -403,8 +403,24 @@
         <translation>残り約{time}</translation>
     </message>
     <message>
-        <source>It could not be done: {details}</source>
-        <translation>実行できませんでした。詳細：{details}</translation>
+        <source>The questions cannot be used. Choose the folder that holds the files of the benchmark, in the form in which they are published.</source>
+        <translation>問題を読み込めません。配布されている形のままのベンチマークのファイルが入ったフォルダーを選択してください。</translation>
+    </message>
+    <message>
+        <source>The model cannot be asked: it was removed or changed, is not approved, or takes no questions. Its results are kept.</source>
+        <translation>モデルに問題を解かせることができません。削除または変更されたか、承認されていないか、質問に対応していないモデルです。これまでの結果は残っています。</translation>
+    </message>
+    <message>
+        <source>What is kept of this run cannot be continued. Begin a new run.</source>
+        <translation>保存されたこの実行は続けられません。新しい実行を始めてください。</translation>
+    </message>
+    <message>
+        <source>This could not be done.</source>
+        <translation>操作を完了できませんでした。</translation>
+    </message>
+    <message>
+        <source>Details: {message}</source>
+        <translation>詳細：{message}</translation>
     </message>
     <message>
         <source>There is nothing to compare: no question is in both runs.</source>
@@ -898,6 +914,22 @@
     <message>
         <source>State</source>
         <translation>状態</translation>
+    </message>
+    <message>
+        <source>Accuracy on this PC</source>
+        <translation>このPCでの正答率</translation>
+    </message>
+    <message>
+        <source>{written} tokens/s of an answer, {read} tokens/s of the prompt, with {threads} threads ({day})</source>
+        <translation>書く速さ {written}トークン/秒、読む速さ {read}トークン/秒（{threads}スレッド、{day}）</translation>
+    </message>
+    <message>
+        <source>Speed on this PC</source>
+        <translation>このPCでの速度</translation>
+    </message>
+    <message>
+        <source>{questions}, {language}: {accuracy} of {count} ({how}, {day})</source>
+        <translation>{questions}、{language}：{count}問中 {accuracy}（{how}、{day}）</translation>
     </message>
     <message>
         <source>Signature</source>
@@ -1891,6 +1923,17 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
     <message>
         <source>Mean gap (ECE): {points} points</source>
         <translation>平均のずれ（ECE）：{points}ポイント</translation>
+    </message>
+</context>
+<context>
+    <name>RunList</name>
+    <message>
+        <source>Runs and measurements</source>
+        <translation>実行と測定の一覧</translation>
+    </message>
+    <message>
+        <source>Speed · {model}</source>
+        <translation>速度 · {model}</translation>
     </message>
 </context>
 <context>

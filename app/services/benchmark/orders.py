@@ -79,6 +79,10 @@ class OrderBook:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @property
+    def folder(self) -> Path:
+        return self._folder
+
     def add(self, order: Order) -> Kept:
         """Write down a new order. Raises OSError."""
         now = datetime.now().astimezone()
@@ -96,9 +100,9 @@ class OrderBook:
             raise InputError(f"{id_} is no run that is kept.")
         return self._read(self._folder / sha256 / f"{name}{_ORDER}")
 
-    def all(self) -> list[Kept]:
-        """Every run, the newest first. What is no order is not listed."""
-        found = [kept for path in self._files(_ORDER) if (kept := self._readable(path))]
+    def all(self, sha256: str | None = None) -> list[Kept]:
+        """Every run, or those of one model, the newest first. What is no order is not listed."""
+        found = [kept for path in self._files(_ORDER, sha256) if (kept := self._readable(path))]
         return sorted(found, key=lambda kept: (kept.order.created, kept.folder.name), reverse=True)
 
     def remove(self, kept: Kept) -> None:
@@ -115,17 +119,17 @@ class OrderBook:
         write_atomically(path, data)
         return path
 
-    def speeds(self) -> list[Path]:
-        """The files of every measurement of speed, the newest first."""
-        return sorted(self._files(_SPEED), key=lambda path: path.name, reverse=True)
+    def speeds(self, sha256: str | None = None) -> list[Path]:
+        """The files of every measurement of speed, or of those of one model, the newest first."""
+        return sorted(self._files(_SPEED, sha256), key=lambda path: path.name, reverse=True)
 
     def _home(self, sha256: str) -> Path:
         return self._folder / sha256
 
-    def _files(self, ending: str) -> Iterator[Path]:
+    def _files(self, ending: str, sha256: str | None) -> Iterator[Path]:
         if self._folder.is_dir():
             for home in self._folder.iterdir():
-                if _SHA256.fullmatch(home.name):
+                if _SHA256.fullmatch(home.name) and sha256 in (None, home.name):
                     yield from (path for path in home.glob(f"*{ending}") if path.is_file())
 
     def _readable(self, path: Path) -> Kept | None:

@@ -38,9 +38,9 @@ class ResultReader:
         self._known: dict[str, tuple[tuple[int, int], RunView]] = {}
         self._task: DemoTask | None = None
 
-    def runs(self) -> list[RunView]:
-        """The newest first; one whose file was damaged says so."""
-        return [self.run(kept) for kept in self._book.all()]
+    def runs(self, sha256: str | None = None) -> list[RunView]:
+        """Of one model or all, the newest first; one whose file was damaged says so."""
+        return [self.run(kept) for kept in self._book.all(sha256)]
 
     def run(self, kept: Kept) -> RunView:
         stamp = _stamp(kept.folder / ITEMS)
@@ -50,9 +50,9 @@ class ResultReader:
             self._known[kept.id] = known
         return known[1]
 
-    def speeds(self) -> list[SpeedView]:
-        """The newest first; a file that is no measurement is left out."""
-        found = (read_speed(path) for path in self._book.speeds())
+    def speeds(self, sha256: str | None = None) -> list[SpeedView]:
+        """Of one model or all, the newest first; a file that is no measurement is left out."""
+        found = (read_speed(path) for path in self._book.speeds(sha256))
         return [view for view in found if view is not None]
 
     def _read(self, kept: Kept, *, begun: bool) -> RunView:

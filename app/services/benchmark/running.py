@@ -7,7 +7,8 @@ do with a run (report, compare, export, gate) can be done with it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,10 +16,10 @@ from msgspec import structs
 
 from app.core.engine.patient import PatientEngine
 from app.core.engine.protocol import Hello, ModelInfo
-from app.core.errors import InputError
+from app.core.errors import InputError, UserFacingError
 from app.core.models.gguf_header import read_header
 from app.services.benchmark.orders import Kept, Order
-from app.services.benchmark.views import DEMONSTRATION_TASK, Progress, Share
+from app.services.benchmark.views import DEMONSTRATION_TASK, Culprit, Progress, Share
 from evaluation.demo import scored as demo
 from evaluation.demo.facts import DemoTask, default_corpus_folder, read_corpus
 from evaluation.demo.results import Result
@@ -46,11 +47,28 @@ Open = Callable[[Tell], Ready]
 """Makes the model ready. It is called once the order is known to be possible, since it may take minutes."""
 
 
+class RunFailed(UserFacingError):
+    """Something other than the engine cannot be used; `culprit` says what."""
+
+    def __init__(self, culprit: Culprit, sentence: str) -> None:
+        super().__init__(sentence)
+        self.culprit = culprit
+
+
+@contextmanager
+def blaming(culprit: Culprit) -> Iterator[None]:
+    """What fails in the block is told as this one's failure."""
+    try:
+        yield
+    except (UserFacingError, OSError) as error:
+        raise RunFailed(culprit, str(error)) from error
+
+
 def run(kept: Kept, path: Path, open_model: Open, tell: Tell) -> None:
     """Ask the model at `path` what is not recorded yet.
 
     Killed or stopped at any moment, it goes on from there to the same numbers.
-    Raises UserFacingError for what a person can change, and Stopped when it was stopped.
+    Raises RunFailed and other UserFacingErrors for what a person can change, and Stopped when it was stopped.
     """
     tell(Progress("preparing"))
     _Sitting(kept, path, tell).run(open_model)
@@ -101,10 +119,13 @@ class _Sitting:
             self._benchmark(open_model)
 
     def _benchmark(self, open_model: Open) -> None:
-        check_folder(self._folder, resume=True)
-        prepared = prepare(request(self._order))
-        if prepared.settings.chat and not read_header(self._path).chat_template:
-            raise InputError(f"{self._path.name} has no chat template, so it cannot be asked as in a conversation.")
+        with blaming("results"):
+            check_folder(self._folder, resume=True)
+        with blaming("questions"):
+            prepared = prepare(request(self._order))
+        with blaming("model"):
+            if prepared.settings.chat and not read_header(self._path).chat_template:
+                raise InputError(f"{self._path.name} has no chat template, so it cannot be asked as in a conversation.")
         ready = open_model(self._tell)
         backend = EngineBackend(
             ready.engine,

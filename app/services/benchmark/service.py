@@ -164,7 +164,14 @@ class BenchmarkService(QObject):
         """Delete a run that is not going on. Its model, and other runs, are not touched."""
         if self._state.run is None or self._state.run.id != id_:
             kept = self._book().find(id_)
-            self._do(lambda: self._book().remove(kept), lambda _: self.results_changed.emit(), self._fail)
+
+            def work() -> None:
+                from app.services.benchmark.summing_up import write_down
+
+                self._book().remove(kept)
+                write_down(self._book(), kept.order.model_sha256)
+
+            self._do(work, lambda _: self.results_changed.emit(), self._fail)
 
     def keep_threads(self, threads: int) -> None:
         """Answer questions with so many threads, now and after the next start."""
@@ -202,6 +209,7 @@ class BenchmarkService(QObject):
             kept,
             self._patient(shared=shared is not None),
             shared,
+            self._book(),
             self._paths,
             self._tell_of(self._number),
         )
@@ -218,6 +226,7 @@ class BenchmarkService(QObject):
     def _run(self, number: int, sitting: Sitting) -> None:
         """In a thread."""
         from app.core.engine.client import EngineError
+        from app.services.benchmark.running import RunFailed
 
         end = BenchmarkState()
         try:
@@ -226,6 +235,8 @@ class BenchmarkService(QObject):
             pass
         except EngineError as error:
             end = BenchmarkState(failure=str(error), engine_failure=error.failure)
+        except RunFailed as error:
+            end = BenchmarkState(failure=str(error), culprit=error.culprit)
         except (UserFacingError, OSError) as error:
             end = BenchmarkState(failure=str(error))
         except BaseException as error:

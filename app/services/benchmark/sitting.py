@@ -22,6 +22,7 @@ from app.core.settings import read_settings
 from app.services.benchmark import models, running, speed
 from app.services.benchmark.orders import Kept, OrderBook
 from app.services.benchmark.running import Ready, Tell
+from app.services.benchmark.summing_up import write_down
 from app.services.benchmark.views import Progress
 
 
@@ -63,19 +64,30 @@ class RunSitting(_Stoppable):
     """Args: shared: the model in use, where it is the one to be asked and its engine is shared; else None."""
 
     def __init__(
-        self, kept: Kept, engine: PatientEngine, shared: SelectedModel | None, paths: Paths, tell: Tell
+        self,
+        kept: Kept,
+        engine: PatientEngine,
+        shared: SelectedModel | None,
+        book: OrderBook,
+        paths: Paths,
+        tell: Tell,
     ) -> None:
         super().__init__(engine, tell)
-        self._kept, self._shared, self._paths = kept, shared, paths
+        self._kept, self._shared, self._book, self._paths = kept, shared, book, paths
 
     def run(self) -> None:
+        self._ask()
+        write_down(self._book, self._kept.order.model_sha256)
+
+    def _ask(self) -> None:
         order = self._kept.order
         if self._shared is not None:
             # Its hash was compared when the window loaded it.
             running.run(self._kept, self._shared.path, lambda _: running.loaded(self._engine), self._tell)
             return
         self._tell(Progress("preparing"))
-        path = models.find(order, self._paths).path
+        with running.blaming("model"):
+            path = models.find(order, self._paths).path
         running.run(self._kept, path, lambda tell: self._load(path, tell), self._tell)
 
     def _load(self, path: Path, tell: Tell) -> Ready:
@@ -103,6 +115,7 @@ class SpeedSitting(_Stoppable):
         created = datetime.now().astimezone().isoformat(timespec="seconds")
         record = speed.measure(subject, self._engine, created, self._expected(path), self._tell)
         self._book.add_speed(self._selected.sha256, msgspec.json.encode(record))
+        write_down(self._book, self._selected.sha256)
 
     def _digests(self, path: Path) -> tuple[str, ...]:
         """Of the first part the hash is known; a model in one file is not read again."""

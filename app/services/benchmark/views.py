@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 How = Literal["letter", "option", "generate"]
 """The ways of scoring that the page offers; the published rules of the paper are the command's."""
 
+Culprit = Literal["questions", "model", "results", ""]
+"""What stopped a run: the files of its questions, its model, what is kept of it; empty where it was something else."""
+
 DEMONSTRATION_TASK = "demo"
+DEMONSTRATION_HEADLINE = "second_wordings"
+"""The part of the demonstration task that stands for a run of it: what its training did not see."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,7 @@ class RunView:
         """What stands for the run in a list: all its questions, or what the demonstration's training did not see."""
         if self.task != DEMONSTRATION_TASK:
             return self.share
-        return next((group.share for group in self.groups if group.name == "second_wordings"), None)
+        return next((group.share for group in self.groups if group.name == DEMONSTRATION_HEADLINE), None)
 
 
 @dataclass(frozen=True)
@@ -238,5 +243,6 @@ class BenchmarkState:
     waits: bool = False
     queued: int = 0
     failure: str = ""
+    culprit: Culprit = ""
     engine_failure: Failed | None = None
     """The same, where it was the engine."""

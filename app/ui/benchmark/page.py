@@ -15,6 +15,7 @@ from app.ui.benchmark import texts
 from app.ui.benchmark.accuracy_view import AccuracyView
 from app.ui.benchmark.compare_view import CompareView
 from app.ui.benchmark.documents import Document, Picture
+from app.ui.benchmark.run_list import RunList
 from app.ui.benchmark.speed_view import SpeedPage
 from app.ui.controls import Button, ElidedLabel, FailurePanel
 from app.ui.file_dialogs import FileDialogs
@@ -27,12 +28,13 @@ Part = Literal["accuracy", "speed", "compare"]
 
 
 class BenchmarkPage(QWidget):
-    """`note` is for the status line."""
+    """`panel` is for the side bar, `note` for the status line."""
 
     def __init__(self, service: BenchmarkService, dialogs: FileDialogs, translation: Translation, theme: Theme) -> None:
         super().__init__()
         self.setObjectName("page")
         self._service, self._dialogs, self._translation = service, dialogs, translation
+        self.panel = RunList(theme)
         self.note = QLabel()
         self.title = ElidedLabel()
         self.title.setProperty("role", "title")
@@ -63,6 +65,13 @@ class BenchmarkPage(QWidget):
         self._stack.setCurrentIndex(list(self._parts).index(part))
         self.failure.hide()
         self._show_buttons()
+
+    def open_result(self, id_: str) -> None:
+        """Show a run or a measurement of speed."""
+        if self.accuracy.table.choose(id_):
+            self.show_part("accuracy")
+        elif self.speed.table.choose(id_):
+            self.show_part("speed")
 
     def reload(self) -> None:
         """Read everything that is kept anew."""
@@ -136,6 +145,13 @@ class BenchmarkPage(QWidget):
         found = self.compare.found
         return [found.a, found.b] if self.part == "compare" and found else []
 
+    def _open(self) -> str | None:
+        """The id of the result that is shown."""
+        if self.part == "compare":
+            return None
+        shown = self.accuracy.run if self.part == "accuracy" else self.speed.shown
+        return shown.id if shown is not None else None
+
     def _choose_file(self, kind: Kind) -> None:
         path = self._dialogs.new_file(self, self.tr("Export"), f"benchmark.{kind}")
         if path is None:
@@ -181,6 +197,7 @@ class BenchmarkPage(QWidget):
     def _connect(self) -> None:
         for part, button in self.switches.items():
             button.clicked.connect(lambda _=False, chosen=part: self.show_part(chosen))
+        self.panel.opened.connect(self.open_result)
         self.new_button.clicked.connect(self._begin)
         self.export_button.clicked.connect(self._open_menu)
         self._service.results_changed.connect(self.reload)
@@ -201,12 +218,14 @@ class BenchmarkPage(QWidget):
 
     def _show_all(self, found: Any) -> None:
         models, tasks, runs, measured = found
+        self.panel.show_all(runs, measured)
         self.accuracy.show_all(models, tasks, runs)
         self.speed.show_measured(measured)
         self.compare.show_runs(runs)
 
     def _show_buttons(self) -> None:
         view = self._parts[self.part]
+        self.panel.mark(self._open())
         self.export_button.setEnabled(bool(self._runs()) or (self.part == "speed" and self.speed.shown is not None))
         self.new_button.setText(self.tr("Measure now") if view is self.speed else self.tr("New run"))
         self.new_button.setEnabled(view is not self.speed or self._service.state.phase == "idle")

@@ -233,12 +233,34 @@ def problem(state: BenchmarkState) -> str:
     """Why the last run stopped."""
     if state.engine_failure is not None:
         return failure_sentence(state.engine_failure)
-    return with_details(state.failure)
+    match state.culprit:
+        case "questions":
+            lead = translate(
+                "Benchmark",
+                "The questions cannot be used. Choose the folder that holds the files of the benchmark, in the form in "
+                "which they are published.",
+            )
+        case "model":
+            lead = translate(
+                "Benchmark",
+                "The model cannot be asked: it was removed or changed, is not approved, or takes no questions. "
+                "Its results are kept.",
+            )
+        case "results":
+            lead = translate("Benchmark", "What is kept of this run cannot be continued. Begin a new run.")
+        case "":
+            return with_details(state.failure)
+    return f"{lead}\n{_details(state.failure)}"
 
 
 def with_details(sentence: str) -> str:
     """A sentence of the services, which speak English."""
-    return translate("Benchmark", "It could not be done: {details}").format(details=sentence)
+    lead = translate("Benchmark", "This could not be done.")
+    return f"{lead}\n{_details(sentence)}"
+
+
+def _details(sentence: str) -> str:
+    return translate("Benchmark", "Details: {message}").format(message=sentence)
 
 
 def headline(found: ComparisonView) -> str:

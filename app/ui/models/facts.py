@@ -12,6 +12,8 @@ from PySide6.QtCore import QCoreApplication, QDate, QLocale, Qt
 from PySide6.QtGui import QAction, QColor, QGuiApplication, QKeyEvent, QKeySequence, QPainter, QPaintEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
+from app.services.benchmark.views import Share
+from app.ui.benchmark.texts import accuracy, group, how, language, moment, number, rate, task
 from app.ui.controls import plain_line, plain_text
 from app.ui.models import texts
 from app.ui.panels import Tone
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from app.core.models.examination import Examination
     from app.core.models.fit import Fit
     from app.core.models.gguf_header import GgufHeader
+    from app.core.models.local_results import LocalResults, LocalScore
     from app.core.models.manifest import Manifest
     from app.core.models.overview import Entry
     from app.core.models.signing import SignatureFinding
@@ -192,14 +195,46 @@ def of_papers(manifest: Manifest | None, signature: SignatureFinding) -> list[Fa
     return [fact for fact in facts if fact.text]
 
 
-def of_entry(entry: Entry) -> list[Fact]:
-    """A model of the library."""
+def of_entry(entry: Entry, measured: LocalResults | None) -> list[Fact]:
+    """A model of the library, with what was measured of it on this PC."""
     facts = [] if entry.examined is None else of_examination(entry.examined)
+    if measured is not None:
+        facts += of_results(measured)
     if entry.standing.reason and not entry.demonstration_model:
         facts.insert(0, Fact(translate("Facts", "Reason given"), plain_text(entry.standing.reason)))
     if why := texts.cause(entry.standing.cause):
         facts.insert(0, Fact(translate("Facts", "State"), why, "check"))
     return facts
+
+
+def of_results(measured: LocalResults) -> list[Fact]:
+    """The latest of each kind: of the same questions in the same language, scored the same way."""
+    latest: dict[tuple[str, str, str, str], LocalScore] = {}
+    for score in measured.scores:
+        latest.setdefault((score.task, score.part, score.language, score.how), score)
+    facts = []
+    if latest:
+        lines = "\n".join(_first(_score(score) for score in latest.values()))
+        facts.append(Fact(translate("Facts", "Accuracy on this PC"), lines))
+    for speed in measured.speeds[:1]:
+        text = translate(
+            "Facts", "{written} tokens/s of an answer, {read} tokens/s of the prompt, with {threads} threads ({day})"
+        ).format(written=rate(speed.written), read=rate(speed.read), threads=speed.threads, day=moment(speed.created))
+        facts.append(Fact(translate("Facts", "Speed on this PC"), text))
+    return facts
+
+
+def _score(score: LocalScore) -> str:
+    questions = task(score.task) if not score.part else f"{task(score.task)}, {group(score.part)}"
+    share = Share(score.correct, score.n, score.low, score.high)
+    return translate("Facts", "{questions}, {language}: {accuracy} of {count} ({how}, {day})").format(
+        questions=plain_line(questions),
+        language=language(score.language),
+        accuracy=accuracy(share),
+        count=number(score.n),
+        how=plain_line(how(score.how)),
+        day=plain_line(moment(score.created)),
+    )
 
 
 def _signature(signature: SignatureFinding) -> Fact:

@@ -180,7 +180,7 @@ class LibraryView(QWidget):
         self.details.setVisible(entry is not None)
         if entry is not None:
             self._details_title.setText(texts.shown(entry.name))
-            self.facts.show_facts(facts.of_entry(entry))
+            self.facts.show_facts(facts.of_entry(entry, self._library.results(entry)))
 
     def _approve(self, sha256: str) -> None:
         overview = self._library.overview

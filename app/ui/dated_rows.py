@@ -1,4 +1,4 @@
-"""The conversations as a list grouped by day: a heading, then the conversations of that day, the latest first."""
+"""Things that have a date as a list grouped by day: a heading, then those of that day, the latest first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 class Summary(Protocol):
-    """What the list needs of a conversation; `updated_at` is aware of its time zone."""
+    """What the list needs of each; `updated_at` is aware of its time zone."""
 
     @property
     def id(self) -> str: ...
@@ -37,11 +37,11 @@ class Entry:
 
 
 class Role(IntEnum):
-    CONVERSATION = Qt.ItemDataRole.UserRole.value + 1
-    """The conversation's id; None for a heading."""
+    ID = Qt.ItemDataRole.UserRole.value + 1
+    """None for a heading."""
 
 
-class HistoryModel(QAbstractListModel):
+class DatedRows(QAbstractListModel):
     def __init__(self, today: Callable[[], date] = date.today) -> None:
         super().__init__()
         self._today = today
@@ -56,9 +56,9 @@ class HistoryModel(QAbstractListModel):
         if self._rows:
             self.dataChanged.emit(self.index(0), self.index(len(self._rows) - 1))
 
-    def row_of(self, conversation: str | None) -> int:
+    def row_of(self, id_: str | None) -> int:
         """-1 if it is not in the list."""
-        found = (i for i, row in enumerate(self._rows) if isinstance(row, Entry) and row.id == conversation)
+        found = (i for i, row in enumerate(self._rows) if isinstance(row, Entry) and row.id == id_)
         return next(found, -1)
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
@@ -66,7 +66,7 @@ class HistoryModel(QAbstractListModel):
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         row = self._rows[index.row()]
-        if role == Role.CONVERSATION:
+        if role == Role.ID:
             return row.id if isinstance(row, Entry) else None
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
             return row.title if isinstance(row, Entry) else day_name(row.day, self._today())
