@@ -163,8 +163,9 @@ def open_window(named: Path | None, on_shown: Callable[[Application], None] | No
     # The style sheet is drawn on Fusion. Named here, it is in place before Qt sets up another, and Python needs no
     # classes for it (15 ms).
     qt = QApplication([sys.argv[0], "-style", "fusion"])
-    # A thread that reads a header or a record in Python gives way to the window ten times sooner than usual.
-    sys.setswitchinterval(0.0005)
+    # A thread that reads a header in Python gives way to the window a hundred times sooner than usual: to lay out a
+    # page takes the interpreter hundreds of times.
+    sys.setswitchinterval(0.00005)
     qt.setApplicationName("Inro")
     qt.setDesktopFileName("inro")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import signal
 from collections.abc import Iterator
@@ -16,6 +17,12 @@ from tests.tiny_models import tiny_gguf
 
 # A build server may start the tests with Ctrl-C ignored, as a shell does in the background; children would inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and what they import are no garbage: libraries that collect often need not look at them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

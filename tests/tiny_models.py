@@ -39,6 +39,7 @@ def tiny_gguf(
     vocabulary: int = VOCABULARY,
     layers: int = 1,
     hidden: int = 64,
+    heads: int = 4,
     seed: int = 0,
     quant: str | None = None,
     template: str | None = CHATML,
@@ -50,7 +51,8 @@ def tiny_gguf(
     """Write a qwen2 file to `path` and return it.
 
     `quant` is None (F32) or a type that gguf itself can write: F16, BF16, Q8_0, Q4_0 …; `vocabulary` beyond the 259
-    real tokens is filled with unused ones; `hidden` is a multiple of 64 (four heads, two of them for keys and values).
+    real tokens is filled with unused ones; `hidden` is a multiple of 64; keys and values have half as many `heads`,
+    or one.
     `template=None` leaves the chat template out. `merges` are pairs of printable ASCII characters, such as "=a", that
     the tokenizer makes one token. A `broken` file loads, and its logits are no numbers. With `tensors_a_file` the model
     lies in several files, and the first is returned.
@@ -61,10 +63,10 @@ def tiny_gguf(
     writer = gguf.GGUFWriter(path, "qwen2", split_max_tensors=tensors_a_file)
     kind = gguf.GGMLQuantizationType[quant or "F32"]
     file_type = gguf.LlamaFileType["ALL_F32" if quant is None else f"MOSTLY_{quant}"]
-    _write_keys(writer, name, context_length, layers, hidden, file_type)
+    _write_keys(writer, name, context_length, layers, hidden, heads, file_type)
     vocabulary += len(merges)
     _write_tokenizer(writer, vocabulary, template, merges)
-    for tensor, values in _weights(vocabulary, layers, hidden, seed):
+    for tensor, values in _weights(vocabulary, layers, hidden, hidden * _kv_heads(heads) // heads, seed):
         if broken and tensor == "output_norm.weight":
             values = np.full_like(values, np.nan)
         if values.ndim == 1 or quant is None:
@@ -80,14 +82,20 @@ def tiny_gguf(
     return min(path.parent.glob(f"{path.stem}-00001-of-*.gguf")) if tensors_a_file else path
 
 
-def _write_keys(writer: Any, name: str, context_length: int, layers: int, hidden: int, file_type: int) -> None:
+def _kv_heads(heads: int) -> int:
+    return max(1, heads // 2)
+
+
+def _write_keys(
+    writer: Any, name: str, context_length: int, layers: int, hidden: int, heads: int, file_type: int
+) -> None:
     writer.add_name(name)
     writer.add_block_count(layers)
     writer.add_context_length(context_length)
     writer.add_embedding_length(hidden)
     writer.add_feed_forward_length(hidden * 2)
-    writer.add_head_count(4)
-    writer.add_head_count_kv(2)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(_kv_heads(heads))
     writer.add_layer_norm_rms_eps(1e-6)
     writer.add_rope_freq_base(10000.0)
     writer.add_file_type(file_type)
@@ -113,7 +121,9 @@ def _write_tokenizer(writer: Any, vocabulary: int, template: str | None, merges:
         writer.add_chat_template(template)
 
 
-def _weights(vocabulary: int, layers: int, hidden: int, seed: int) -> list[tuple[str, np.ndarray[Any, Any]]]:
+def _weights(
+    vocabulary: int, layers: int, hidden: int, key_width: int, seed: int
+) -> list[tuple[str, np.ndarray[Any, Any]]]:
     import numpy as np
 
     rng = np.random.default_rng(seed)
@@ -128,7 +138,6 @@ def _weights(vocabulary: int, layers: int, hidden: int, seed: int) -> list[tuple
     embedding = rng.standard_normal((vocabulary, hidden)).astype(np.float32)
     ones = np.ones(hidden, np.float32)
     tensors = [("token_embd.weight", embedding), ("output_norm.weight", ones), ("output.weight", output)]
-    key_width = hidden // 2
     for layer in range(layers):
         block = f"blk.{layer}."
         # Strong queries and values let earlier tokens decide, so that greedy text does not run in a short circle.

@@ -35,7 +35,7 @@ def chat(engine: EngineClient, store: HistoryStore) -> Iterator[ChatService]:
 def test_an_answer_of_20000_pieces_arrives_whole(
     qtbot: QtBot, chat: ChatService, engine: EngineClient, home: Paths, tmp_path: Path
 ) -> None:
-    engine.load(tiny_gguf(tmp_path / "long.gguf", context_length=32_768), context_length=24_000, threads=1)
+    engine.load(tiny_gguf(tmp_path / "long.gguf", context_length=32_768, heads=1), context_length=24_000, threads=1)
     shown: list[str] = []
     ends: list[Message] = []
     chat.answer_extended.connect(lambda _, text: shown.append(text))

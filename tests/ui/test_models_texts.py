@@ -25,7 +25,8 @@ from app.core.models.signing import UNSIGNED
 from app.core.paths import Paths
 from app.ui.controls import ElidedLabel, FailurePanel, button_text, plain_line, plain_text, plain_tooltip
 from app.ui.models.columns import Column, Role
-from app.ui.models.facts import Fact, FactTable, of_papers
+from app.ui.models.fact_table import Fact, FactTable
+from app.ui.models.facts import of_papers
 from app.ui.models.key_rows import KeyRemoval
 from app.ui.models.page import ModelsPage
 from app.ui.panels import Form

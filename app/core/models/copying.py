@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import mmap
 import os
 import queue
 import threading
@@ -17,7 +18,7 @@ _BUFFERS = 4
 _TICK_SECONDS = 0.25
 _GOODBYE_SECONDS = 2.0
 
-_Item = tuple[bytearray, int] | BaseException | None
+_Item = tuple[mmap.mmap, int] | BaseException | None
 
 
 def copy_hashing(source: Path, target: Path) -> Generator[int, None, str]:
@@ -29,9 +30,10 @@ def copy_hashing(source: Path, target: Path) -> Generator[int, None, str]:
         InputError: the source cannot be read to its end.
         NoSpace: there is no space left.
     """
-    free: queue.Queue[bytearray] = queue.Queue()
+    free: queue.Queue[mmap.mmap | None] = queue.Queue()
     for _ in range(_BUFFERS):
-        free.put(bytearray(_CHUNK))
+        # A bytearray would be filled with zeros under the interpreter's lock, while the window waits for it.
+        free.put(mmap.mmap(-1, _CHUNK))
     copied: queue.Queue[_Item] = queue.Queue()
     stop = threading.Event()
     # A daemon: a source that does not answer any more must not keep the program from ending.
@@ -55,7 +57,7 @@ def copy_hashing(source: Path, target: Path) -> Generator[int, None, str]:
             yield count
     finally:
         stop.set()
-        free.put(bytearray())
+        free.put(None)
         # So that it makes no file in a folder that is being removed; a source that hangs is not waited for.
         copier.join(_GOODBYE_SECONDS)
 
@@ -63,7 +65,7 @@ def copy_hashing(source: Path, target: Path) -> Generator[int, None, str]:
 def _copy(
     source: Path,
     target: Path,
-    free: queue.Queue[bytearray],
+    free: queue.Queue[mmap.mmap | None],
     copied: queue.Queue[_Item],
     stop: threading.Event,
 ) -> None:
@@ -71,7 +73,7 @@ def _copy(
         with source.open("rb", buffering=0) as reading, target.open("wb", buffering=0) as writing:
             while not stop.is_set():
                 buffer = free.get()
-                if stop.is_set():
+                if buffer is None or stop.is_set():
                     return
                 try:
                     count = reading.readinto(buffer)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication
 
 from app.ui.models import texts
-from app.ui.models.facts import Fact, of_memory
+from app.ui.models.fact_table import Fact
+from app.ui.models.facts import of_memory
 
 if TYPE_CHECKING:
     from app.core.models.fit import GpuFit, SpeedRange

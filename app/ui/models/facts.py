@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice, takewhile
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QDate, QLocale, Qt
-from PySide6.QtGui import QAction, QColor, QGuiApplication, QKeyEvent, QKeySequence, QPainter, QPaintEvent
-from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
+from PySide6.QtCore import QCoreApplication, QDate, QLocale
 
 from app.services.benchmark.views import Share
 from app.ui.benchmark.texts import accuracy, group, how, language, moment, number, rate, task
 from app.ui.controls import plain_line, plain_text
 from app.ui.models import texts
-from app.ui.panels import Tone
-from app.ui.theme import Theme
+from app.ui.models.fact_table import Fact
 
 if TYPE_CHECKING:
     from app.core.models.examination import Examination
@@ -33,87 +29,6 @@ translate = QCoreApplication.translate
 _HASH_DIGITS = 16
 _MOST_ITEMS = 20
 _LONGEST_CONDITION = 300
-
-
-@dataclass(frozen=True)
-class Fact:
-    name: str
-    text: str
-    tone: Tone = "plain"
-
-
-class FactTable(QWidget):
-    """Names at the left, texts that can be selected and wrap at the right.
-
-    For the keyboard it is one stop, not one for each fact: a screen reader reads them all there, and Copy takes all.
-    """
-
-    def __init__(self, theme: Theme) -> None:
-        super().__init__()
-        self._theme = theme
-        self._facts: tuple[Fact, ...] = ()
-        self._rows: list[tuple[QLabel, QLabel]] = []
-        self.copy = QAction(self)
-        self.copy.triggered.connect(self._copy)
-        self.addAction(self.copy)
-        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
-        self._grid = QGridLayout(self)
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setHorizontalSpacing(theme.px(16))
-        self._grid.setVerticalSpacing(theme.px(5))
-        self._grid.setColumnStretch(1, 1)
-
-    def show_facts(self, facts: Sequence[Fact]) -> None:
-        if tuple(facts) == self._facts:
-            return
-        # An import adds facts to those that are shown, many times while the window must stay smooth.
-        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(facts, self._facts, strict=False)))
-        self._facts = tuple(facts)
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus if facts else Qt.FocusPolicy.NoFocus)
-        self.copy.setText(translate("Facts", "Copy all"))
-        self.setAccessibleName(translate("Facts", "What is known of the model"))
-        self.setAccessibleDescription(self._all())
-        for labels in self._rows[same:]:
-            for label in labels:
-                self._grid.removeWidget(label)
-                label.hide()
-                label.deleteLater()
-        del self._rows[same:]
-        for row, fact in enumerate(facts[same:], same):
-            name = QLabel(fact.name)
-            name.setProperty("role", "muted")
-            name.setAlignment(Qt.AlignmentFlag.AlignTop)
-            text = QLabel(fact.text)
-            text.setProperty("fact", fact.tone)
-            text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-            text.setAccessibleName(f"{fact.name}: {fact.text}")
-            for label in (name, text):
-                label.setTextFormat(Qt.TextFormat.PlainText)
-            text.setWordWrap(True)
-            self._grid.addWidget(name, row, 0)
-            self._grid.addWidget(text, row, 1)
-            self._rows.append((name, text))
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        # No shortcut: a fact in which a part is selected by the mouse copies that part.
-        if event.matches(QKeySequence.StandardKey.Copy):
-            self._copy()
-        else:
-            super().keyPressEvent(event)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        super().paintEvent(event)
-        if self.hasFocus():
-            painter = QPainter(self)
-            painter.setPen(QColor(self._theme.colors.accent))
-            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
-
-    def _copy(self) -> None:
-        QGuiApplication.clipboard().setText(self._all())
-
-    def _all(self) -> str:
-        return "\n".join(f"{fact.name}: {fact.text}" for fact in self._facts)
 
 
 def of_header(header: GgufHeader) -> list[Fact]:

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar
 from app.ui.controls import Button, FailurePanel
 from app.ui.models import facts, texts
 from app.ui.models.expectation import of_machine
-from app.ui.models.facts import FactTable
+from app.ui.models.fact_table import FactTable
 from app.ui.panels import Card, Chip, ChipRow, Tone
 from app.ui.theme import Theme
 

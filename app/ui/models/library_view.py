@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 from app.ui.controls import Button, FailurePanel
 from app.ui.models import facts, texts
 from app.ui.models.deed_form import Decision, DeedForm
-from app.ui.models.facts import FactTable
+from app.ui.models.fact_table import FactTable
 from app.ui.models.import_panel import ImportPanel
 from app.ui.models.sign_in_form import SignInForm
 from app.ui.models.table import ModelTable
