@@ -29,6 +29,7 @@ from app.services.importing import ImportService
 from app.services.inference import InferenceService
 from app.services.library import LibraryService
 from app.ui.file_dialogs import FileDialogs
+from app.ui.garbage import GarbageCollector
 from app.ui.i18n import Translation
 from app.ui.main_window import MainWindow
 from app.ui.theme import Theme
@@ -166,6 +167,7 @@ def open_window(named: Path | None, on_shown: Callable[[Application], None] | No
     # A thread that reads a header in Python gives way to the window a hundred times sooner than usual: to lay out a
     # page takes the interpreter hundreds of times.
     sys.setswitchinterval(0.00005)
+    garbage = GarbageCollector(qt)
     qt.setApplicationName("Inro")
     qt.setDesktopFileName("inro")
     try:
@@ -180,10 +182,12 @@ def open_window(named: Path | None, on_shown: Callable[[Application], None] | No
     if on_shown is not None:
         QTimer.singleShot(0, partial(on_shown, application))
     QTimer.singleShot(0, application.inference.start)
+    QTimer.singleShot(0, garbage.settle)
     try:
         code = qt.exec()
     finally:
         application.close()
+        garbage.close()
     return ExitCode.INTERRUPTED if interrupted else code
 
 

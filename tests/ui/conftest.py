@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before Qt is imported
@@ -33,6 +34,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.qt_log_level_fail("WARNING"))
             # The offscreen platform says so of every window; desktops do support it.
             item.add_marker(pytest.mark.qt_log_ignore(r"^This plugin does not support propagateSizeHints\(\)$"))
+
+
+@pytest.fixture(autouse=True)
+def garbage_of_windows() -> Iterator[None]:
+    """Closed windows are destroyed in their own thread, as in the application: see app.ui.garbage."""
+    gc.disable()
+    yield
+    gc.collect(1)
 
 
 @pytest.fixture

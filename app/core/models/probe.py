@@ -14,7 +14,7 @@ from pathlib import Path
 
 from app.core.engine.client import EngineClient, EngineError
 from app.core.engine.hardware import memory_need
-from app.core.engine.protocol import Done, Turn
+from app.core.engine.protocol import Done, Failed, Turn
 from app.core.errors import InputError
 from app.core.models.gguf_header import GgufHeader
 
@@ -92,6 +92,8 @@ def _answer(engine: EngineClient, model: Path, header: GgufHeader, prompt: str, 
     if not all(map(math.isfinite, array.array("f", file.read_bytes()))):
         raise InputError(f"{model.name} cannot be used: what it computes are no numbers.")
     for event in engine.generate([Turn("user", prompt)], max_tokens=MAX_TOKENS):
+        if isinstance(event, Done) and event.reason == "cancelled":
+            raise EngineError(Failed(code="cancelled", message="The trial was stopped."))
         if isinstance(event, Done) and not event.completion_tokens:
             raise InputError(f"{model.name} cannot be used: it answers nothing to a simple question.")
 
