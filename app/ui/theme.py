@@ -75,7 +75,9 @@ class Theme(QObject):
 
 def style_sheet(colors: Palette, scale: float) -> str:
     """The style sheet with colours put in and every length above a hairline scaled."""
-    values = {**asdict(colors), "icons": ICONS.as_posix()}
+    # A style sheet cannot tint an icon: there is one for each colour that a theme writes on its accent.
+    checked = f"checked_{colors.on_accent.removeprefix('#')}.svg"
+    values = {**asdict(colors), "icons": ICONS.as_posix(), "checked": checked}
     text = Template(STYLE_SHEET.read_text(encoding="utf-8")).substitute(values)
     return re.sub(r"\b(\d+)px", lambda match: f"{_scaled(int(match[1]), scale)}px", text)
 

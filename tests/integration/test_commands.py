@@ -15,6 +15,7 @@ import pytest
 
 from app.core.files import sha256_file
 from app.core.paths import Paths
+from tests.ended import wait_for_end
 from tests.manifests import describe
 
 INRO = str(Path(sys.executable).with_name("inro"))
@@ -178,7 +179,7 @@ def test_interrupting_keeps_what_was_printed_and_exits_with_130(slower_model: Pa
         rest, errors = application.communicate(timeout=60)
     assert application.returncode == 130
     assert b"Traceback" not in errors
-    worker.wait(10)
+    wait_for_end(worker)
     with sqlite3.connect(home.history) as database:
         text, state = database.execute("SELECT text, state FROM message WHERE role = 'assistant'").fetchone()
     assert state == "stopped"

@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -207,8 +208,7 @@ def test_killed_at_any_moment_and_resumed_a_run_ends_the_same_byte_for_byte(
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         ) as process:
-            while process.poll() is None and _size(cut / ITEMS) <= share * size:
-                continue
+            _wait_until(process, lambda: _size(cut / ITEMS) > share * size)  # noqa: B023 - called here and now
             process.send_signal(signal.SIGKILL)
     # Half a line, as a power cut leaves it.
     data = (cut / ITEMS).read_bytes()
@@ -216,6 +216,13 @@ def test_killed_at_any_moment_and_resumed_a_run_ends_the_same_byte_for_byte(
     assert main(arguments(slower_model, questions, cut, *more, "--resume")) == 0
     assert (cut / ITEMS).read_bytes() == (whole / ITEMS).read_bytes()
     assert (cut / RESULT).read_bytes() == (whole / RESULT).read_bytes()
+
+
+def _wait_until(process: subprocess.Popen[Any], true: Callable[[], bool]) -> None:
+    """Until it is so, or the process has ended."""
+    while process.poll() is None and not true():
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.005)
 
 
 def _size(path: Path) -> int:
@@ -238,8 +245,7 @@ def test_a_run_is_never_written_over(
 def test_two_processes_are_never_at_one_run(slower_model: Path, questions: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     with subprocess.Popen(command(*arguments(slower_model, questions, out)), stderr=subprocess.DEVNULL) as first:
-        while first.poll() is None and not (out / ITEMS).exists():
-            continue
+        _wait_until(first, (out / ITEMS).exists)
         os.kill(first.pid, signal.SIGSTOP)
         try:
             again = command(*arguments(slower_model, questions, out, "--resume"))
@@ -259,8 +265,7 @@ def test_ctrl_c_keeps_what_was_answered_and_says_how_to_go_on(
     with subprocess.Popen(
         command(*arguments(slower_model, questions, out)), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     ) as process:
-        while process.poll() is None and _size(out / ITEMS) < 3000:
-            continue
+        _wait_until(process, lambda: _size(out / ITEMS) >= 3000)
         process.send_signal(signal.SIGINT)
         _, told = process.communicate()
     assert process.returncode == 130

@@ -18,6 +18,7 @@ from app.core.engine.client import EngineClient, EngineError
 from app.core.engine.protocol import Reading
 from app.core.history.store import HistoryStore, ModelIdentity
 from app.core.paths import Paths
+from tests.ended import wait_for_end
 
 KILLS = 20
 MODEL = ModelIdentity("slower", None)
@@ -82,8 +83,8 @@ def test_killed_while_reading_or_answering(
     assert len(saved(home)) == 2 * (KILLS + 1)
 
 
-def test_the_application_killed_while_answering_loses_nothing_it_printed(home: Paths, slower_model: Path) -> None:
-    command = [sys.executable, "-m", "app.cli", "ask", "--model", str(slower_model), "--max-tokens", "3000"]
+def test_the_application_killed_while_answering_loses_nothing_it_printed(home: Paths, tiny_model: Path) -> None:
+    command = [sys.executable, "-m", "app.cli", "ask", "--model", str(tiny_model), "--max-tokens", "3000"]
     for number in range(KILLS):
         with subprocess.Popen([*command, f"question {number}"], stdout=subprocess.PIPE) as application:
             assert application.stdout
@@ -95,7 +96,7 @@ def test_the_application_killed_while_answering_loses_nothing_it_printed(home: P
         role, text, _ = saved(home)[-1]
         assert role == "assistant"
         assert text.startswith(printed.decode())
-        worker.wait(10)
+        wait_for_end(worker)
 
 
 def test_a_question_is_saved_before_it_is_told(engine: EngineClient, store: HistoryStore, home: Paths) -> None:

@@ -9,6 +9,7 @@ import os
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before Qt is imported
 
+import gc
 import shutil
 import subprocess
 import sys
@@ -302,6 +303,7 @@ def _on_stage(
         # Every later stage would style the windows of the earlier ones anew.
         stage.window.deleteLater()
         application.sendPostedEvents(stage.window, QEvent.Type.DeferredDelete)
+        gc.collect()
 
 
 def _folder() -> Path:
@@ -330,6 +332,7 @@ def _keep_history(_folder: str, names: list[str]) -> list[str]:
 
 def main(out: Path, scale: float, wanted: Sequence[str]) -> None:
     out.mkdir(parents=True, exist_ok=True)
+    gc.disable()  # as the application does: see app.ui.garbage
     application = QApplication([])
     lrelease = str(Path(sys.executable).with_name("pyside6-lrelease"))
     subprocess.run([lrelease, str(TRANSLATIONS / "inro_ja.ts"), "-qm", str(out / "inro_ja.qm")], check=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from pytestqt.qtbot import QtBot
 from app.core.models.local_results import read_local_results
 from app.core.models.manifest import find_manifest
 from app.core.paths import Paths, demonstration_model
-from app.ui.benchmark.page import BenchmarkPage, Kind
+from app.ui.benchmark.page import BenchmarkPage, Kind, Part
 from app.ui.benchmark.table import csv_text
 from app.ui.dated_rows import Role
 from app.ui.main_window import BENCHMARK, MODELS
@@ -25,6 +26,8 @@ from tests.tiny_models import tiny_gguf
 from tests.ui.benches import CATEGORIES, PATIENCE, Bench, opened, order, write_questions
 
 COUNT = 24
+PARTS: tuple[Part, ...] = ("accuracy", "compare")
+KINDS: tuple[Kind, ...] = ("html", "csv", "pdf")
 
 
 @pytest.fixture
@@ -103,27 +106,22 @@ def test_two_models_are_compared_in_words_by_category_and_by_question(
         assert "heart" in view.question_text.text()
 
 
-@pytest.mark.parametrize("part", ["accuracy", "compare"])
-@pytest.mark.parametrize("kind", ["html", "csv", "pdf"])
 def test_what_is_shown_is_written_to_a_file(
-    part: str, kind: Kind, qapp: QApplication, qtbot: QtBot, tiny_model: Path, questions: Path, tmp_path: Path
+    qapp: QApplication, qtbot: QtBot, tiny_model: Path, questions: Path, tmp_path: Path
 ) -> None:
     with opened(qapp, qtbot, tiny_model) as bench:
         page = two_runs(bench, tiny_model, tmp_path, questions)
-        page.show_part("compare" if part == "compare" else "accuracy")
         bench.until(lambda: page.compare.found is not None)
-        path = tmp_path / f"out.{kind}"
-        page.export(kind, path)
-        bench.until(path.exists)
-        bench.until(lambda: path.name in page.note.text())
-    match kind:
-        case "html":
-            assert "jsonl" in path.read_text(encoding="utf-8")
-        case "csv":
-            rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
-            assert len(rows) > (COUNT if part == "accuracy" else len(CATEGORIES))
-        case "pdf":
-            assert path.read_bytes().startswith(b"%PDF")
+        for part, kind in product(PARTS, KINDS):
+            page.show_part(part)
+            path = tmp_path / f"{part}.{kind}"
+            page.export(kind, path)
+            bench.until(lambda: path.name in page.note.text())  # noqa: B023 - called here and now
+    for part in PARTS:
+        assert "jsonl" in (tmp_path / f"{part}.html").read_text(encoding="utf-8")
+        rows = list(csv.reader((tmp_path / f"{part}.csv").read_text(encoding="utf-8-sig").splitlines()))
+        assert len(rows) > (COUNT if part == "accuracy" else len(CATEGORIES))
+        assert (tmp_path / f"{part}.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_the_side_bar_lists_runs_and_opens_them(

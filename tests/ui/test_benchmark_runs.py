@@ -92,7 +92,7 @@ def test_a_question_is_answered_while_a_run_goes_on(
     qapp: QApplication, qtbot: QtBot, home: Paths, slower_model: Path, many: Path, tmp_path: Path
 ) -> None:
     with opened(qapp, qtbot, slower_model) as bench:
-        bench.service.start([order(slower_model, many, limit=40)])
+        bench.service.start([order(slower_model, many, limit=24)])
         bench.until_answered(1)
         message = answered(bench)
         before = bench.service.state.progress.done
@@ -100,8 +100,8 @@ def test_a_question_is_answered_while_a_run_goes_on(
         assert bench.service.state.phase == "running"
         bench.until_idle()
         (run,) = bench.runs()
-    assert before < run.done == 40
-    expected = commanded(slower_model, many, tmp_path / "out", "--limit", "40")
+    assert before < run.done == 24
+    expected = commanded(slower_model, many, tmp_path / "out", "--limit", "24")
     assert files(folder_of(home, run)) == files(expected)
 
 
@@ -117,7 +117,7 @@ def test_a_model_that_is_not_in_use_has_a_process_of_its_own_which_waits_for_que
     qapp: QApplication, qtbot: QtBot, home: Paths, tiny_model: Path, slower_model: Path, many: Path, tmp_path: Path
 ) -> None:
     with opened(qapp, qtbot, tiny_model) as bench:
-        bench.service.start([order(slower_model, many, limit=40)])
+        bench.service.start([order(slower_model, many, limit=24)])
         bench.until_answered(1)
         assert answered(bench).state == "complete"
         assert bench.application.inference.state.model is not None
@@ -125,7 +125,7 @@ def test_a_model_that_is_not_in_use_has_a_process_of_its_own_which_waits_for_que
         bench.until_idle()
         (run,) = bench.runs()
     assert run.complete
-    assert files(folder_of(home, run)) == files(commanded(slower_model, many, tmp_path / "out", "--limit", "40"))
+    assert files(folder_of(home, run)) == files(commanded(slower_model, many, tmp_path / "out", "--limit", "24"))
 
 
 def test_runs_are_made_one_after_another(qapp: QApplication, qtbot: QtBot, tiny_model: Path, questions: Path) -> None:
@@ -139,13 +139,13 @@ def test_a_worker_that_is_killed_costs_nothing(
     qapp: QApplication, qtbot: QtBot, home: Paths, slower_model: Path, many: Path, tmp_path: Path
 ) -> None:
     with opened(qapp, qtbot, slower_model) as bench:
-        bench.service.start([order(slower_model, many, limit=40)])
+        bench.service.start([order(slower_model, many, limit=24)])
         bench.until_answered(1)
         kill_worker(bench)
         bench.until_idle()
         assert bench.service.state.failure == ""
         (run,) = bench.runs()
-    assert files(folder_of(home, run)) == files(commanded(slower_model, many, tmp_path / "out", "--limit", "40"))
+    assert files(folder_of(home, run)) == files(commanded(slower_model, many, tmp_path / "out", "--limit", "24"))
 
 
 def kill_worker(bench: Bench) -> None:

@@ -1932,8 +1932,8 @@ Signed files only, unless the policy says otherwise: trust the maker&apos;s key 
         <translation>実行と測定の一覧</translation>
     </message>
     <message>
-        <source>Speed · {model}</source>
-        <translation>速度 · {model}</translation>
+        <source>{model} · speed</source>
+        <translation>{model} · 速度</translation>
     </message>
 </context>
 <context>

@@ -47,11 +47,11 @@ class RunList(DatedList):
     def _results(self) -> Iterator[_Result]:
         for run in self._runs:
             if (when := _moment(run.created)) is not None:
-                name = f"{texts.task(run.task)} · {texts.language(run.language)} · {run.model}"
+                name = f"{run.model} · {texts.task(run.task)} · {texts.language(run.language)}"
                 yield _Result(run.id, name, when)
         for speed in self._speeds:
             if (when := _moment(speed.created)) is not None:
-                yield _Result(speed.id, self.tr("Speed · {model}").format(model=speed.model), when)
+                yield _Result(speed.id, self.tr("{model} · speed").format(model=speed.model), when)
 
 
 def _moment(iso: str) -> datetime | None:
