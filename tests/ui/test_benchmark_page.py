@@ -6,9 +6,10 @@ import csv
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -223,6 +224,25 @@ def test_plots_say_in_words_what_they_show_in_either_theme_and_language(
         assert card.plot.isHidden()
         assert card.alternative.text() == card.plot.text()
         assert "Stated" in page.accuracy.reliability.plot.text()
+
+
+def test_the_picture_of_a_plot_shows_all_of_it(
+    qapp: QApplication, qtbot: QtBot, tiny_model: Path, questions: Path, tmp_path: Path
+) -> None:
+    with opened(qapp, qtbot, tiny_model) as bench:
+        card = two_runs(bench, tiny_model, tmp_path, questions).accuracy.accuracy
+        printed, shown = card.picture(), card.plot.grab()
+        ratio = printed.devicePixelRatio()
+        assert ratio == 2
+        assert ink(printed.toImage()) == pytest.approx([ratio * edge for edge in ink(shown.toImage())], abs=6)
+
+
+def ink(image: QImage) -> list[int]:
+    """Left, top, right and bottom of what differs from the ground, in the image's own pixels."""
+    grey = image.convertToFormat(QImage.Format.Format_Grayscale8)
+    pixels = np.frombuffer(grey.constBits(), np.uint8).reshape(grey.height(), grey.bytesPerLine())[:, : grey.width()]
+    rows, columns = np.nonzero(abs(pixels.astype(int) - int(pixels[0, 0])) > 40)
+    return [int(columns.min()), int(rows.min()), int(columns.max()), int(rows.max())]
 
 
 def test_the_demonstration_s_parts_stand_by_themselves(qapp: QApplication, qtbot: QtBot) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import QEvent, QRectF, Qt
 from PySide6.QtGui import QPainter, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QLabel
 
@@ -72,7 +72,8 @@ class PlotCard(Card):
         picture.setDevicePixelRatio(2)
         with self.plot.on_paper():
             painter = QPainter(picture)
-            self.plot.render(painter)
+            # Without a target, a view draws for the picture's own pixels: of two a point, a quarter would be seen.
+            self.plot.render(painter, QRectF(self.plot.rect()), self.plot.rect())
             painter.end()
         return picture
 

@@ -23,7 +23,7 @@ _MARKS = ("o", "s")
 _AIR = 0.12
 _HEIGHT = 270
 _ROW_PIXELS = 46
-_LONGEST_NAME = 22
+_LONGEST_NAME = 30
 
 
 @dataclass(frozen=True)
