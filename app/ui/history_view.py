@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent
-
 from app.ui.dated_list import DatedList
 from app.ui.theme import Theme
 
@@ -23,11 +21,6 @@ class HistoryView(DatedList):
 
     def reload(self) -> None:
         self.show_summaries(self._chat.conversations())
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.LanguageChange:
-            self.retranslate()
 
     def retranslate(self) -> None:
         super().retranslate()

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from PySide6.QtCore import QEvent
-
 from app.services.benchmark.views import RunView, SpeedView
 from app.ui.benchmark import texts
 from app.ui.dated_list import DatedList
@@ -33,11 +31,6 @@ class RunList(DatedList):
     def show_all(self, runs: Sequence[RunView], speeds: Sequence[SpeedView]) -> None:
         self._runs, self._speeds = tuple(runs), tuple(speeds)
         self.show_summaries(self._results())
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.LanguageChange:
-            self.retranslate()
 
     def retranslate(self) -> None:
         super().retranslate()
