@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -67,6 +69,13 @@ def test_the_style_sheet_is_filled_in_and_grows_with_the_text() -> None:
     assert "font-size: 15px" in plain
     assert "font-size: 30px" in large
     assert "border: 1px solid" in large
+
+
+@pytest.mark.parametrize("colors", [LIGHT, DARK])
+def test_what_the_style_sheet_draws_with_is_there(colors: Palette) -> None:
+    files = re.findall(r'url\("([^"]+)"\)', style_sheet(colors, 1.0))
+    assert len(files) == style_sheet(colors, 1.0).count("url(") > 0
+    assert all(Path(file).is_file() for file in files)
 
 
 def test_the_window_changes_between_light_and_dark(stage: Stage, qtbot: QtBot) -> None:

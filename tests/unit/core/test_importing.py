@@ -7,16 +7,20 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from app.core.engine.client import EngineError
+from app.core.engine.client import EngineClient, EngineError
 from app.core.engine.gauge import Gauge
+from app.core.engine.protocol import Done, Piece, Reading
 from app.core.errors import CheckRefused, InputError, MachineError
 from app.core.files import sha256_file
+from app.core.models import probe as trial
 from app.core.models.copying import copy_hashing
+from app.core.models.gguf_header import read_header
 from app.core.models.importing import (
     Copying,
     HeaderRead,
@@ -238,6 +242,22 @@ def test_cancelled_at_any_step_it_leaves_nothing(
         run()
     assert seen[-1] is kind
     assert left(home) == []
+
+
+class CancelledInTime(EngineClient):
+    """A real engine that is cancelled when it begins to read a question: before the answer has a token."""
+
+    def generate(self, *arguments: Any, **options: Any) -> Generator[Reading | Piece | Done, None, None]:
+        for event in super().generate(*arguments, **options):
+            if isinstance(event, Reading):
+                self.cancel()
+            yield event
+
+
+def test_a_trial_that_is_cancelled_before_an_answer_is_not_the_models_fault(slower_model: Path, tmp_path: Path) -> None:
+    with CancelledInTime() as engine, pytest.raises(EngineError) as raised:
+        list(trial.probe(engine, slower_model, read_header(slower_model), 300, threading.Event(), tmp_path))
+    assert raised.value.failure.code == "cancelled"
 
 
 def test_another_thread_cancels_a_probe_that_does_not_end(library: ModelLibrary, source: Path, home: Paths) -> None:
