@@ -9,7 +9,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWi
 
 from app.services.benchmark.service import BenchmarkService
 from app.services.benchmark.views import DEMONSTRATION_TASK, BenchmarkState, ModelChoice, RunView, TaskChoice, Wanted
-from app.ui.benchmark import texts
+from app.ui import quantities
+from app.ui.benchmark import naming, texts
 from app.ui.benchmark.order_form import OrderForm
 from app.ui.benchmark.plot_card import PlotCard
 from app.ui.benchmark.plots import AccuracyPlot, HistoryPlot, Moment, ReliabilityPlot, Series
@@ -220,12 +221,12 @@ class AccuracyView(QWidget):
         return Row(
             (
                 Cell(run.model),
-                Cell(texts.task(run.task)),
-                Cell(texts.language(run.language)),
-                Cell(texts.accuracy(share), share.value if share else -1.0, right=True),
-                Cell(texts.number(run.done), float(run.done), right=True),
+                Cell(naming.task(run.task)),
+                Cell(naming.language(run.language)),
+                Cell(quantities.accuracy(share), share.value if share else -1.0, right=True),
+                Cell(quantities.number(run.done), float(run.done), right=True),
                 Cell(texts.run_state(run, self._service.state)[0]),
-                Cell(texts.moment(run.created)),
+                Cell(quantities.moment(run.created)),
             ),
             run.id,
         )
@@ -242,8 +243,8 @@ class AccuracyView(QWidget):
         self.changed.emit()
 
     def _show_facts(self, run: RunView) -> None:
-        self.title.setText(f"{run.model} · {texts.task(run.task)} · {texts.language(run.language)}")
-        self.score.setText(texts.accuracy(run.share))
+        self.title.setText(f"{run.model} · {naming.task(run.task)} · {naming.language(run.language)}")
+        self.score.setText(quantities.accuracy(run.share))
         self.score.setVisible(run.share is not None)
         self.state.show_fact(*texts.run_state(run, self._service.state))
         mark = texts.verdict_mark(self._models.get(run.sha256))
@@ -264,7 +265,7 @@ class AccuracyView(QWidget):
                 )
             )
         else:
-            lines.append(texts.how(run.how))
+            lines.append(naming.how(run.how))
         if run.kinki is not None:
             chosen, items = run.kinki
             lines.append(
@@ -305,11 +306,11 @@ class AccuracyView(QWidget):
         rows = [
             Row(
                 (
-                    Cell(texts.group(group.name)),
-                    Cell(texts.number(group.share.correct), float(group.share.correct), right=True),
-                    Cell(texts.number(group.share.n), float(group.share.n), right=True),
-                    Cell(texts.percent(group.share.value), group.share.value, right=True),
-                    Cell(texts.interval(group.share), group.share.low, right=True),
+                    Cell(naming.group(group.name)),
+                    Cell(quantities.number(group.share.correct), float(group.share.correct), right=True),
+                    Cell(quantities.number(group.share.n), float(group.share.n), right=True),
+                    Cell(quantities.percent(group.share.value), group.share.value, right=True),
+                    Cell(quantities.interval(group.share), group.share.low, right=True),
                 ),
                 group.name,
             )
@@ -333,7 +334,7 @@ class AccuracyView(QWidget):
         self.history.setVisible(len(alike) > 1)
         self.history.set_title(
             self.tr("All runs of these questions: {task}, {language}").format(
-                task=texts.task(run.task), language=texts.language(run.language)
+                task=naming.task(run.task), language=naming.language(run.language)
             )
         )
 

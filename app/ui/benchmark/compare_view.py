@@ -9,7 +9,8 @@ from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel, QVBoxLayout, QWidg
 
 from app.services.benchmark.service import BenchmarkService
 from app.services.benchmark.views import ComparisonView, Differing, Group, Paired, RunView
-from app.ui.benchmark import texts
+from app.ui import quantities
+from app.ui.benchmark import naming, texts
 from app.ui.benchmark.plot_card import PlotCard
 from app.ui.benchmark.plots import AccuracyPlot, Series
 from app.ui.benchmark.table import Cell, Row, Table
@@ -228,10 +229,10 @@ class CompareView(QWidget):
         better = self.tr("A better") if one.difference > 0 else self.tr("B better")
         return Row(
             (
-                Cell(texts.group(one.name)),
-                Cell(texts.number(one.n), float(one.n), right=True),
-                Cell(texts.percent(one.a.value), one.a.value, right=True),
-                Cell(texts.percent(one.b.value), one.b.value, right=True),
+                Cell(naming.group(one.name)),
+                Cell(quantities.number(one.n), float(one.n), right=True),
+                Cell(quantities.percent(one.a.value), one.a.value, right=True),
+                Cell(quantities.percent(one.b.value), one.b.value, right=True),
                 Cell(texts.difference(one), one.difference, right=True),
                 Cell(texts.p_value(one.p).removeprefix("p = ").removeprefix("p "), one.p, right=True),
                 Cell(better if one.p < texts.ALPHA else self.tr("no difference shown")),
@@ -242,8 +243,8 @@ class CompareView(QWidget):
     def _show_differing(self, found: ComparisonView) -> None:
         self.differing_title.setText(
             self.tr("Answered rightly by one alone: A {a}, B {b}").format(
-                a=texts.number(sum(one.better == "A" for one in found.differing)),
-                b=texts.number(sum(one.better == "B" for one in found.differing)),
+                a=quantities.number(sum(one.better == "A" for one in found.differing)),
+                b=quantities.number(sum(one.better == "B" for one in found.differing)),
             )
         )
         headings = [
@@ -258,7 +259,7 @@ class CompareView(QWidget):
             Row(
                 (
                     Cell(one.better),
-                    Cell(texts.group(one.category)),
+                    Cell(naming.group(one.category)),
                     Cell(_shortened(one.question)),
                     Cell(_shortened(one.right, 24)),
                     Cell(_shortened(one.a, 24) or "–"),
@@ -293,8 +294,8 @@ class CompareView(QWidget):
 
 def _named(run: RunView, other: RunView) -> str:
     """What tells it from the other."""
-    parts = [run.model] if run.model != other.model else [run.model, texts.moment(run.created)]
-    return " · ".join([*parts, texts.language(run.language)] if run.language != other.language else parts)
+    parts = [run.model] if run.model != other.model else [run.model, quantities.moment(run.created)]
+    return " · ".join([*parts, naming.language(run.language)] if run.language != other.language else parts)
 
 
 def _shortened(text: str, most: int = 60) -> str:

@@ -10,7 +10,8 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QWidget
 
 from app.core.language import Language
 from app.services.benchmark.views import DEMONSTRATION_TASK, How, ModelChoice, TaskChoice, Wanted
-from app.ui.benchmark import texts
+from app.ui import quantities
+from app.ui.benchmark import naming, texts
 from app.ui.controls import Button, ElidedLabel
 from app.ui.file_dialogs import FileDialogs
 from app.ui.panels import Form
@@ -52,7 +53,7 @@ class OrderForm(Form):
         """What was chosen stays chosen."""
         self._models, self._tasks = tuple(models), tuple(tasks)
         _fill(self.model, [(_model_name(one), one.sha256) for one in models])
-        _fill(self.task, [(texts.task_title(one), one.name) for one in tasks])
+        _fill(self.task, [(naming.task_title(one), one.name) for one in tasks])
         self._fit_to_task()
 
     def retranslate(self) -> None:
@@ -73,10 +74,10 @@ class OrderForm(Form):
         self._language_field.set_name(self.tr("Language of the questions"))
         self._how_field.set_name(self.tr("Way of scoring"))
         self._count_field.set_name(self.tr("Number of questions"))
-        _fill(self.count, [(self.tr("All"), 0), *((texts.number(count), count) for count in _COUNTS)])
+        _fill(self.count, [(self.tr("All"), 0), *((quantities.number(count), count) for count in _COUNTS)])
         for language, box in self.languages.items():
-            box.setText(texts.language(language))
-        _fill(self.how, [(texts.how(one), one) for one in _HOW])
+            box.setText(naming.language(language))
+        _fill(self.how, [(naming.how(one), one) for one in _HOW])
         self.show_choices(self._models, self._tasks)
         self._show_folder()
 

@@ -13,7 +13,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QWheelEvent
 
 from app.services.benchmark.views import Bin, Group, Share, SpeedPoint
-from app.ui.benchmark import texts
+from app.ui import quantities
+from app.ui.benchmark import naming
 from app.ui.palette import LIGHT, Palette
 from app.ui.theme import Theme
 
@@ -147,7 +148,7 @@ class AccuracyPlot(Plot):
         names = self._names()
         item = self.getPlotItem()
         item.getViewBox().invertY(True)
-        shown = [_short(texts.group(name)) for name in names]
+        shown = [_short(naming.group(name)) for name in names]
         axis = item.getAxis("left")
         axis.setTicks([list(enumerate(shown))])
         # By hand: pyqtgraph leaves names out of an axis that it measured while the plot was hidden.
@@ -168,13 +169,13 @@ class AccuracyPlot(Plot):
 
     def text(self) -> str:
         lines = [
-            f"{series.name + ' · ' if len(self._series) > 1 else ''}{texts.group(group.name)}: "
-            f"{texts.accuracy(group.share)}, {group.share.correct} / {group.share.n}"
+            f"{series.name + ' · ' if len(self._series) > 1 else ''}{naming.group(group.name)}: "
+            f"{quantities.accuracy(group.share)}, {group.share.correct} / {group.share.n}"
             for series in self._series
             for group in series.groups
         ]
         if self._chance is not None:
-            lines.append(self.tr("By guessing: {share}").format(share=texts.percent(self._chance)))
+            lines.append(self.tr("By guessing: {share}").format(share=quantities.percent(self._chance)))
         return "\n".join(lines)
 
     def _names(self) -> list[str]:
@@ -209,7 +210,7 @@ class ReliabilityPlot(Plot):
     def text(self) -> str:
         lines = [
             self.tr("Stated {stated}: right {right}, {n} questions").format(
-                stated=texts.percent(one.confidence), right=texts.accuracy(one.share), n=one.share.n
+                stated=quantities.percent(one.confidence), right=quantities.accuracy(one.share), n=one.share.n
             )
             for one in self._bins
         ]
@@ -258,7 +259,7 @@ class SpeedPlot(Plot):
             spread = point.read if self._reading else point.written
             lines.append(
                 self.tr("{tokens} tokens: {median} tokens/s ({low} to {high})").format(
-                    tokens=texts.number(point.prompt_tokens),
+                    tokens=quantities.number(point.prompt_tokens),
                     median=f"{spread.median:.1f}",
                     low=f"{spread.low:.1f}",
                     high=f"{spread.high:.1f}",
@@ -294,7 +295,7 @@ class HistoryPlot(Plot):
 
     def text(self) -> str:
         return "\n".join(
-            f"{texts.moment(moment.created)} · {moment.model}: {texts.accuracy(moment.share)}"
+            f"{quantities.moment(moment.created)} · {moment.model}: {quantities.accuracy(moment.share)}"
             for moment in self._moments
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.services.benchmark.views import RunView, SpeedView
-from app.ui.benchmark import texts
+from app.ui.benchmark import naming
 from app.ui.dated_list import DatedList
 from app.ui.theme import Theme
 
@@ -40,7 +40,7 @@ class RunList(DatedList):
     def _results(self) -> Iterator[_Result]:
         for run in self._runs:
             if (when := _moment(run.created)) is not None:
-                name = f"{run.model} · {texts.task(run.task)} · {texts.language(run.language)}"
+                name = f"{run.model} · {naming.task(run.task)} · {naming.language(run.language)}"
                 yield _Result(run.id, name, when)
         for speed in self._speeds:
             if (when := _moment(speed.created)) is not None:

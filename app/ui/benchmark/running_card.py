@@ -7,7 +7,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar
 
 from app.services.benchmark.service import BenchmarkService
 from app.services.benchmark.views import BenchmarkState
-from app.ui.benchmark import texts
+from app.ui import quantities
+from app.ui.benchmark import naming, texts
 from app.ui.controls import Button, ElidedLabel
 from app.ui.panels import Card
 from app.ui.theme import Theme
@@ -54,10 +55,10 @@ class RunningCard(Card):
         run, progress = state.run, state.progress
         name = [state.model]
         if run is not None:
-            name += [texts.task(run.task), texts.language(run.language)]
+            name += [naming.task(run.task), naming.language(run.language)]
         self.title.setText(" · ".join(name))
         self.score.setVisible(progress.share is not None)
-        self.score.setText(texts.accuracy(progress.share))
+        self.score.setText(quantities.accuracy(progress.share))
         known = progress.step in ("asking", "measuring", "loading") and progress.total > 0
         self.bar.setRange(0, progress.total if known else 0)
         self.bar.setValue(progress.done if known else 0)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from app.services.benchmark.service import BenchmarkService
 from app.services.benchmark.views import BenchmarkState, SpeedPoint, SpeedView, Spread
+from app.ui import quantities
 from app.ui.benchmark import texts
 from app.ui.benchmark.plot_card import PlotCard
 from app.ui.benchmark.plots import SpeedPlot
@@ -16,7 +17,6 @@ from app.ui.benchmark.running_card import RunningCard
 from app.ui.benchmark.side_by_side import SideBySide
 from app.ui.benchmark.table import Cell, Row, Table
 from app.ui.controls import Button, FailurePanel
-from app.ui.models.texts import size
 from app.ui.panels import Card
 from app.ui.theme import Theme
 
@@ -160,16 +160,16 @@ class SpeedPage(QWidget):
     def _show_best(self, shown: SpeedView) -> None:
         at = shown.contexts[0]
         self.headline.setText(
-            self.tr("{model}: {speed} tokens/s").format(model=shown.model, speed=texts.rate(at.written.median))
+            self.tr("{model}: {speed} tokens/s").format(model=shown.model, speed=quantities.rate(at.written.median))
         )
         lines = [
             self.tr("The first token comes after {time}, behind a prompt of {tokens} tokens.").format(
-                time=texts.wait(at.first.median), tokens=texts.number(at.prompt_tokens)
+                time=quantities.wait(at.first.median), tokens=quantities.number(at.prompt_tokens)
             )
         ]
         if shown.expected is not None:
             text = self.tr("Expected from the memory bandwidth of this PC and the size of the file: {low} to {high}.")
-            lines.append(text.format(low=texts.rate(shown.expected[0]), high=texts.rate(shown.expected[1])))
+            lines.append(text.format(low=quantities.rate(shown.expected[0]), high=quantities.rate(shown.expected[1])))
         other = shown.best != shown.used
         if other:
             text = self.tr("Fastest with {best} threads; questions were answered with {used}.")
@@ -181,9 +181,9 @@ class SpeedPage(QWidget):
             self.tr("{processor}, {cores} cores · file {file} · memory held {memory} · {when}").format(
                 processor=shown.processor,
                 cores=shown.cores,
-                file=size(shown.file_bytes),
-                memory=size(shown.resident_bytes),
-                when=texts.moment(shown.created),
+                file=quantities.size(shown.file_bytes),
+                memory=quantities.size(shown.resident_bytes),
+                when=quantities.moment(shown.created),
             )
         )
         self.keep.setVisible(other)
@@ -222,8 +222,8 @@ class SpeedPage(QWidget):
                     Cell(one.model),
                     _spread(one.contexts[0].written),
                     _count(one.best),
-                    Cell(size(one.resident_bytes), float(one.resident_bytes), right=True),
-                    Cell(texts.moment(one.created)),
+                    Cell(quantities.size(one.resident_bytes), float(one.resident_bytes), right=True),
+                    Cell(quantities.moment(one.created)),
                 ),
                 one.id,
             )
@@ -233,7 +233,7 @@ class SpeedPage(QWidget):
 
 
 def _count(value: int) -> Cell:
-    return Cell(texts.number(value), float(value), right=True)
+    return Cell(quantities.number(value), float(value), right=True)
 
 
 def _cells(point: SpeedPoint) -> tuple[Cell, ...]:

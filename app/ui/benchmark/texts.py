@@ -2,120 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from PySide6.QtCore import QCoreApplication
 
-from PySide6.QtCore import QCoreApplication, QLocale
-
-from app.core.language import Language
 from app.services.benchmark.views import (
-    DEMONSTRATION_TASK,
     BenchmarkState,
     ComparisonView,
     ModelChoice,
     Paired,
     Progress,
     RunView,
-    Share,
-    TaskChoice,
 )
+from app.ui import quantities
+from app.ui.benchmark import naming
 from app.ui.failures import failure_sentence
 from app.ui.panels import Tone
 
 ALPHA = 0.05
 
 translate = QCoreApplication.translate
-
-
-def task(name: str) -> str:
-    """A short name for lists; those of benchmarks are not translated."""
-    if name == DEMONSTRATION_TASK:
-        return translate("Benchmark", "Built-in questions")
-    if name == "jsonl":
-        return translate("Benchmark", "Own questions")
-    known = {
-        "igakuqa": "IgakuQA",
-        "jmmlu": "JMMLU",
-        "mmlu": "MMLU",
-        "medqa": "MedQA",
-        "medmcqa": "MedMCQA",
-        "pubmedqa": "PubMedQA",
-        "yakugakuqa": "YakugakuQA",
-    }
-    return known.get(name, name)
-
-
-def task_title(choice: TaskChoice) -> str:
-    """For choosing: what the questions are."""
-    match choice.name:
-        case "demo":
-            return translate("Benchmark", "Built-in questions (demonstration, 392 short ones)")
-        case "jsonl":
-            return translate("Benchmark", "Own questions (JSON Lines)")
-        case "igakuqa":
-            return translate("Benchmark", "IgakuQA: Japanese medical licensing examination, 2018–2022")
-        case "yakugakuqa":
-            return translate("Benchmark", "YakugakuQA: Japanese pharmacists' examination, 2012–2024")
-        case "jmmlu":
-            return translate("Benchmark", "JMMLU: medical subjects")
-        case "mmlu":
-            return translate("Benchmark", "MMLU: medical subjects")
-    return choice.title
-
-
-def how(name: str) -> str:
-    match name:
-        case "letter":
-            return translate("Benchmark", "Probability of the letters")
-        case "option":
-            return translate("Benchmark", "Probability of the options' texts")
-        case "generate":
-            return translate("Benchmark", "Written answers")
-    return name
-
-
-def language(name: Language) -> str:
-    return translate("Benchmark", "Japanese") if name == "ja" else translate("Benchmark", "English")
-
-
-def group(name: str) -> str:
-    """A category as its data calls it, or a part of the demonstration task."""
-    match name:
-        case "trained":
-            return translate("Benchmark", "Facts, words of the training")
-        case "second_wordings":
-            return translate("Benchmark", "Facts, in other words")
-        case "choices_trained":
-            return translate("Benchmark", "Choices of the training")
-        case "choices_held_out":
-            return translate("Benchmark", "Choices not in the training")
-        case "" | "-":
-            return translate("Benchmark", "Without a category")
-    return name
-
-
-# --- numbers ----------------------------------------------------------------------------------------------------------
-
-
-def number(value: int) -> str:
-    return QLocale().toString(value)
-
-
-def percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
-
-
-def interval(share: Share) -> str:
-    return f"[{100 * share.low:.1f}, {100 * share.high:.1f}]"
-
-
-def accuracy(share: Share | None) -> str:
-    """52.4 % [49.5, 55.3]."""
-    return "–" if share is None else f"{percent(share.value)} {interval(share)}"
-
-
-def points(value: float) -> str:
-    text = f"{100 * value:+.1f}".replace("-", "−")
-    return "0.0" if text in ("+0.0", "−0.0") else text
 
 
 def p_value(p: float) -> str:
@@ -130,34 +34,9 @@ def p_value(p: float) -> str:
 def difference(paired: Paired) -> str:
     """−0.6 [−1.9, +0.7], in points."""
     if paired.interval is None:
-        return points(paired.difference)
-    return f"{points(paired.difference)} [{points(paired.interval[0])}, {points(paired.interval[1])}]"
-
-
-def moment(iso: str) -> str:
-    try:
-        when = datetime.fromisoformat(iso)
-    except ValueError:
-        return iso
-    return f"{when:%Y-%m-%d %H:%M}"
-
-
-def rate(per_second: float) -> str:
-    return f"{per_second:,.1f}"
-
-
-def wait(seconds: float) -> str:
-    """A short time, in seconds or milliseconds."""
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
-
-
-def duration(seconds: float) -> str:
-    if seconds < 90:
-        return translate("Benchmark", "{count} s").format(count=max(1, round(seconds)))
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return translate("Benchmark", "{count} min").format(count=minutes)
-    return translate("Benchmark", "{hours} h {minutes} min").format(hours=minutes // 60, minutes=minutes % 60)
+        return quantities.points(paired.difference)
+    low, high = map(quantities.points, paired.interval)
+    return f"{quantities.points(paired.difference)} [{low}, {high}]"
 
 
 # --- sentences --------------------------------------------------------------------------------------------------------
@@ -165,8 +44,8 @@ def duration(seconds: float) -> str:
 
 def run_name(run: RunView) -> str:
     """For a list to choose from."""
-    name = f"{run.model} · {task(run.task)} · {language(run.language)}"
-    return f"{name} · {moment(run.created)}"
+    name = f"{run.model} · {naming.task(run.task)} · {naming.language(run.language)}"
+    return f"{name} · {quantities.moment(run.created)}"
 
 
 def run_state(run: RunView, state: BenchmarkState) -> tuple[str, Tone]:
@@ -180,7 +59,7 @@ def run_state(run: RunView, state: BenchmarkState) -> tuple[str, Tone]:
     if run.total is None:
         return translate("Benchmark", "not begun"), "check"
     text = translate("Benchmark", "paused at {done} of {total}")
-    return text.format(done=number(run.done), total=number(run.total)), "check"
+    return text.format(done=quantities.number(run.done), total=quantities.number(run.total)), "check"
 
 
 def verdict_mark(choice: ModelChoice | None) -> tuple[str, Tone] | None:
@@ -212,7 +91,7 @@ def step(progress: Progress) -> str:
             )
         case "asking":
             text = translate("Benchmark", "{done} of {total} questions")
-            return text.format(done=number(progress.done), total=number(progress.total))
+            return text.format(done=quantities.number(progress.done), total=quantities.number(progress.total))
 
 
 def pace(progress: Progress) -> list[str]:
@@ -225,7 +104,9 @@ def pace(progress: Progress) -> list[str]:
             )
         )
     if progress.seconds_left is not None and progress.done < progress.total:
-        facts.append(translate("Benchmark", "about {time} left").format(time=duration(progress.seconds_left)))
+        facts.append(
+            translate("Benchmark", "about {time} left").format(time=quantities.duration(progress.seconds_left))
+        )
     return facts
 
 
@@ -278,7 +159,7 @@ def headline(found: ComparisonView) -> str:
     return text.format(
         better=better,
         points=f"{100 * abs(main.difference):.1f}",
-        interval=f"[{points(low).lstrip('+')}, {points(high).lstrip('+')}]",
+        interval=f"[{quantities.points(low).lstrip('+')}, {quantities.points(high).lstrip('+')}]",
         p=p_value(main.p),
     )
 
@@ -292,16 +173,19 @@ def evidence(found: ComparisonView) -> str:
         translate(
             "Benchmark", "{n} questions: A {a}, B {b}; difference {difference} points (95 % interval), McNemar {p}."
         ).format(
-            n=number(main.n),
-            a=percent(main.a.value),
-            b=percent(main.b.value),
+            n=quantities.number(main.n),
+            a=quantities.percent(main.a.value),
+            b=quantities.percent(main.b.value),
             difference=difference(main),
             p=p_value(main.p),
         )
     ]
     if main.name:
         lines.insert(
-            0, translate("Benchmark", "Of “{part}” alone: the parts are never added up.").format(part=group(main.name))
+            0,
+            translate("Benchmark", "Of “{part}” alone: the parts are never added up.").format(
+                part=naming.group(main.name)
+            ),
         )
     if main.p >= ALPHA:
         if found.detectable is None:
@@ -314,7 +198,7 @@ def evidence(found: ComparisonView) -> str:
     if found.only_in_one:
         lines.append(
             translate("Benchmark", "{count} questions that are not in both runs are left out.").format(
-                count=number(found.only_in_one)
+                count=quantities.number(found.only_in_one)
             )
         )
     return "\n".join(lines)

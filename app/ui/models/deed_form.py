@@ -11,6 +11,7 @@ from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import QLabel, QPlainTextEdit, QProgressBar
 
 from app.core.models.events import MAX_REASON_CHARACTERS
+from app.ui import quantities
 from app.ui.models import texts
 from app.ui.panels import Form, PinEdit
 from app.ui.theme import Theme
@@ -179,7 +180,7 @@ class DeedForm(Form):
         self.reason.setReadOnly(busy)
         if len(reason) > MAX_REASON_CHARACTERS:
             longest = self.tr("A reason has at most {count} characters.").format(
-                count=texts.number(MAX_REASON_CHARACTERS)
+                count=quantities.number(MAX_REASON_CHARACTERS)
             )
             self.failure.show_failure(longest, "")
         elif self._error is not None:
@@ -197,6 +198,6 @@ class DeedForm(Form):
         if reading and deed is not None:
             self.bar.setValue(1000 * deed.done_bytes // deed.total_bytes)
             text = self.tr("Reading the file: {done} of {total}").format(
-                done=texts.size(deed.done_bytes), total=texts.size(deed.total_bytes)
+                done=quantities.size(deed.done_bytes), total=quantities.size(deed.total_bytes)
             )
             self.progress.setText(" · ".join(filter(None, (text, texts.time_left(deed.seconds_left)))))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
+from app.ui import quantities
 from app.ui.models import texts
 from app.ui.models.fact_table import Fact
 from app.ui.models.facts import of_memory
@@ -48,7 +49,7 @@ def _gpu(gpu: GpuFit) -> Fact:
             layers=gpu.layers,
             all=gpu.of_layers,
             gpu=", ".join(texts.shown(one.name) for one in gpu.gpus),
-            context=texts.number(gpu.context_length),
+            context=quantities.number(gpu.context_length),
         ),
     )
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication, QDate, QLocale
 
 from app.services.benchmark.views import Share
-from app.ui.benchmark.texts import accuracy, group, how, language, moment, number, rate, task
+from app.ui import quantities
+from app.ui.benchmark import naming
 from app.ui.controls import plain_line, plain_text
 from app.ui.models import texts
 from app.ui.models.fact_table import Fact
@@ -45,7 +46,7 @@ def of_header(header: GgufHeader) -> list[Fact]:
         Fact(
             translate("Facts", "Tokenizer"),
             translate("Facts", "{tokenizer}, {count} tokens").format(
-                tokenizer=tokenizer, count=texts.number(header.vocabulary)
+                tokenizer=tokenizer, count=quantities.number(header.vocabulary)
             ),
         ),
         Fact(
@@ -55,7 +56,7 @@ def of_header(header: GgufHeader) -> list[Fact]:
         ),
         Fact(
             translate("Facts", "Context"),
-            translate("Facts", "{count} tokens").format(count=texts.number(header.number("context_length"))),
+            translate("Facts", "{count} tokens").format(count=quantities.number(header.number("context_length"))),
         ),
     ]
 
@@ -64,7 +65,7 @@ def of_memory(fits: Sequence[Fit], free_bytes: int) -> Fact:
     """Which contexts fit into the memory that is free."""
     parts = [
         translate("Facts", "{count} tokens: {need} GB").format(
-            count=texts.number(fit.context_length), need=f"{fit.needed_bytes / 1e9:.1f}"
+            count=quantities.number(fit.context_length), need=f"{fit.needed_bytes / 1e9:.1f}"
         )
         + ("" if fit.fits else translate("Facts", " (does not fit)"))
         for fit in fits
@@ -134,21 +135,26 @@ def of_results(measured: LocalResults) -> list[Fact]:
     for speed in measured.speeds[:1]:
         text = translate(
             "Facts", "{written} tokens/s of an answer, {read} tokens/s of the prompt, with {threads} threads ({day})"
-        ).format(written=rate(speed.written), read=rate(speed.read), threads=speed.threads, day=moment(speed.created))
+        ).format(
+            written=quantities.rate(speed.written),
+            read=quantities.rate(speed.read),
+            threads=speed.threads,
+            day=quantities.moment(speed.created),
+        )
         facts.append(Fact(translate("Facts", "Speed on this PC"), text))
     return facts
 
 
 def _score(score: LocalScore) -> str:
-    questions = task(score.task) if not score.part else f"{task(score.task)}, {group(score.part)}"
+    questions = naming.task(score.task) if not score.part else f"{naming.task(score.task)}, {naming.group(score.part)}"
     share = Share(score.correct, score.n, score.low, score.high)
     return translate("Facts", "{questions}, {language}: {accuracy} of {count} ({how}, {day})").format(
         questions=plain_line(questions),
-        language=language(score.language),
-        accuracy=accuracy(share),
-        count=number(score.n),
-        how=plain_line(how(score.how)),
-        day=plain_line(moment(score.created)),
+        language=naming.language(score.language),
+        accuracy=quantities.accuracy(share),
+        count=quantities.number(score.n),
+        how=plain_line(naming.how(score.how)),
+        day=plain_line(quantities.moment(score.created)),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QEvent, Qt, Signal, SignalInstance
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar
 
+from app.ui import quantities
 from app.ui.controls import Button, FailurePanel
 from app.ui.models import facts, texts
 from app.ui.models.expectation import of_machine
@@ -125,7 +126,7 @@ class ImportPanel(Card):
     def _show_title(self, progress: ImportProgress) -> None:
         name = texts.shown(progress.file.name)
         if progress.header is not None:
-            name = f"{name} · {texts.size(progress.header.file_bytes)}"
+            name = f"{name} · {quantities.size(progress.header.file_bytes)}"
         if progress.running:
             title = self.tr("Importing {file}")
         elif progress.error is not None:
@@ -172,7 +173,7 @@ class ImportPanel(Card):
             return self.tr("✓ Copied, SHA-256"), "good"
         if progress.copying is None:
             return self._under_way(progress, "copy", self.tr("Copy, SHA-256"))
-        done, total = texts.size(progress.copying.done_bytes), texts.size(progress.copying.total_bytes)
+        done, total = quantities.size(progress.copying.done_bytes), quantities.size(progress.copying.total_bytes)
         return self.tr("● Copying {done} of {total}").format(done=done, total=total), "check"
 
     def _papers_chip(self, progress: ImportProgress) -> tuple[str, Tone]:

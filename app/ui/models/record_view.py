@@ -11,6 +11,7 @@ from PySide6.QtGui import QGuiApplication, QHideEvent, QShowEvent
 from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QHeaderView, QLabel, QTableView, QVBoxLayout, QWidget
 
 from app.core.errors import CheckRefused
+from app.ui import quantities
 from app.ui.controls import Button, FailurePanel, plain_line, plain_text, plain_tooltip
 from app.ui.file_dialogs import FileDialogs
 from app.ui.models import texts
@@ -187,7 +188,7 @@ class RecordView(QWidget):
         if not contents.lines:
             return self.tr("There is no record yet: nothing was done to models on this PC.")
         return self.tr("The record is sound: {count} lines. Last hash {hash}…").format(
-            count=texts.number(len(contents.lines)), hash=contents.last[:16]
+            count=quantities.number(len(contents.lines)), hash=contents.last[:16]
         )
 
     def _exported_text(self) -> str:

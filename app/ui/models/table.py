@@ -21,6 +21,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
+from app.ui import quantities
 from app.ui.controls import plain_line, plain_tooltip
 from app.ui.models import texts
 from app.ui.models.cells import Cells
@@ -122,7 +123,7 @@ class ModelRows(QAbstractTableModel):
             case Column.STATE:
                 return " · ".join(text for text, _ in chips(entry))
             case Column.SIZE:
-                return texts.size(entry.file_bytes)
+                return quantities.size(entry.file_bytes)
             case Column.LICENCE:
                 return plain_line(entry.licence) or "–"
             case Column.SCORE:

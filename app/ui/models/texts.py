@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QLocale
+from PySide6.QtCore import QCoreApplication
 
 from app.core.engine.client import EngineError
 from app.core.errors import NoSpace, NotApproved
@@ -32,11 +32,6 @@ translate = QCoreApplication.translate
 
 _LONGEST_NAME = 120
 _LONGEST_DETAILS = 600
-
-
-def size(count: int) -> str:
-    """Bytes, as the makers of models write them: 4.58 GB, 6 MB."""
-    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count:,} B"
 
 
 def state(entry: Entry) -> tuple[str, Tone]:
@@ -238,10 +233,6 @@ def policy(unsigned: events.Rule) -> str:
         if unsigned == "refuse"
         else translate("Models", "Policy: unsigned files allowed")
     )
-
-
-def number(value: int) -> str:
-    return QLocale().toString(value)
 
 
 def objected(objection: Objection) -> str:
