@@ -17,6 +17,7 @@ import msgspec
 from app.core.errors import InputError
 from app.core.files import read_bounded, write_atomically
 from app.core.language import Language
+from app.core.models.events import Sha256
 
 _NAME = "results.json"
 _LARGEST = 1024 * 1024
@@ -63,7 +64,7 @@ class LocalResults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The newest first."""
 
     format: Literal["inro-local-results/1"] = "inro-local-results/1"
-    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    sha256: Sha256
     scores: tuple[LocalScore, ...] = ()
     speeds: tuple[LocalSpeed, ...] = ()
 

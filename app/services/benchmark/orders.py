@@ -18,14 +18,13 @@ import msgspec
 from app.core.errors import InputError
 from app.core.files import read_bounded, write_atomically
 from app.core.language import Language
+from app.core.models.events import Sha256
 from app.services.benchmark.views import How, Wanted
 
 _ORDER = ".order.json"
 _SPEED = ".speed.json"
 _LARGEST_ORDER = 64 * 1024
 _SHA256 = re.compile("[0-9a-f]{64}")
-
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
