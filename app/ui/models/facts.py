@@ -112,10 +112,10 @@ def of_papers(manifest: Manifest | None, signature: SignatureFinding) -> list[Fa
 
 
 def of_entry(entry: Entry, measured: LocalResults | None) -> list[Fact]:
-    """A model of the library, with what was measured of it on this PC."""
-    facts = [] if entry.examined is None else of_examination(entry.examined)
-    if measured is not None:
-        facts += of_results(measured)
+    """A model of the library, with what was measured of it on this PC before the long list of what it was made from."""
+    facts = [] if measured is None else of_results(measured)
+    if entry.examined is not None:
+        facts += of_examination(entry.examined)
     if entry.standing.reason and not entry.demonstration_model:
         facts.insert(0, Fact(translate("Facts", "Reason given"), plain_text(entry.standing.reason)))
     if why := texts.cause(entry.standing.cause):
