@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from app.core.errors import InputError
@@ -26,8 +27,7 @@ def adapter_model(config: MpeftConfig, added: Pieces | None = None) -> Any:
     from peft import LoraConfig, get_peft_model
 
     base = ready_for_training(load_frozen(config), config)
-    if added:
-        make_rows(base, added)
+    grown = make_rows(base, added) if added else False
     targets = config.target_modules
     model = get_peft_model(
         base,
@@ -48,7 +48,16 @@ def adapter_model(config: MpeftConfig, added: Pieces | None = None) -> Any:
         if weight.requires_grad:
             # In bfloat16 most steps of AdamW would be smaller than the distance to the next number.
             weight.data = weight.data.float()
+    _save_embeddings(model, wanted=grown and not config.train_embeddings)
     return model
+
+
+def _save_embeddings(model: Any, *, wanted: bool) -> None:
+    """Whether the base's embeddings are saved with the adapter: where they have rows that the base's files do not have,
+    and are not saved as what is trained. By itself PEFT also saves those that have an adapter, and of trained ones that
+    grew what they were before."""
+    model.saves_embeddings = wanted
+    model.save_pretrained = partial(model.save_pretrained, save_embedding_layers=wanted)
 
 
 def _checked(targets: list[str], base: Any) -> list[str]:

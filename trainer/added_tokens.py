@@ -34,15 +34,20 @@ def add_tokens(tokenizer: Any, texts: Sequence[str]) -> Pieces:
     return dict(zip(tokenizer.convert_tokens_to_ids(list(texts)), before, strict=True))
 
 
-def make_rows(base: Any, added: Pieces) -> None:
-    """Give `base`, as it was loaded, a row for each token. Raises InputError for one that is sharded."""
+def make_rows(base: Any, added: Pieces) -> bool:
+    """Give `base`, as it was loaded, a row for each token; whether its vocabulary had to grow for that.
+
+    Raises InputError for one that is sharded.
+    """
     import torch
 
     if not is_whole(base):
         raise InputError("added_tokens needs the whole base in one process; launch the recipe without sharding.")
-    if max(added) >= base.get_input_embeddings().weight.shape[0]:
+    grows = max(added) >= base.get_input_embeddings().weight.shape[0]
+    if grows:
         base.resize_token_embeddings(max(added) + 1, mean_resizing=False)
     with torch.no_grad():
         for layer in (base.get_input_embeddings(), base.get_output_embeddings()):
             for number, pieces in added.items():
                 layer.weight[number] = layer.weight[list(pieces)].mean(0)
+    return bool(grows)

@@ -43,8 +43,6 @@ def quiet_libraries() -> None:
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
     # On a processor there is no other memory to move them to.
     warnings.filterwarnings("ignore", "Paged optimizers are not supported on CPU", UserWarning)
-    # Of a vocabulary that added_tokens made grow.
-    warnings.filterwarnings("ignore", "Setting `save_embedding_layers` to `True`", UserWarning)
 
 
 def seed_everything(config: TrainingConfig) -> None:
@@ -150,17 +148,26 @@ _STATE_BYTES = {"adamw": 8, "adamw_bf16": 4}
 def _check_space(job: Job, run: Run) -> None:
     """Raises MachineError if the checkpoints and the result find no room: better now than after hours."""
     trained = [weight for weight in job.model.parameters() if weight.requires_grad]
-    result = sum(weight.numel() * weight.element_size() for weight in trained)
     state = _STATE_BYTES.get(job.config.optimizer, 2) * sum(weight.numel() for weight in trained)
     count = steps(job.config, len(job.rows), job.settings.world_size)
     together = job.config.batch_size * job.config.gradient_accumulation * job.settings.world_size
-    needed = space(job.config, result, state, count, count * together / len(job.rows)).peak
+    needed = space(job.config, _written(job.model), state, count, count * together / len(job.rows)).peak
     free = shutil.disk_usage(run.folder).free
     if free < needed:
         raise MachineError(
             f"the run needs {megabytes(needed)} of space for {run.target}, and {megabytes(free)} are free: free some, "
             "or let output lie on a larger disk."
         )
+
+
+def _written(model: Any) -> int:
+    """Bytes of the weights that are saved: with an adapter also those of the base that PEFT saves with it."""
+    weights = model.parameters()
+    if hasattr(model, "peft_config"):
+        from peft import get_peft_model_state_dict
+
+        weights = get_peft_model_state_dict(model, save_embedding_layers=model.saves_embeddings).values()
+    return sum(weight.numel() * weight.element_size() for weight in weights)
 
 
 def megabytes(size: int) -> str:

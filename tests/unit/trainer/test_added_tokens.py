@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 from transformers import AutoTokenizer
 
 from converter.inputs import Inputs
@@ -51,6 +52,18 @@ def train(folder: Path, base: Path, **keys: Any) -> int:
 
 def changed_rows(before: Any, after: Any) -> list[int]:
     return [number for number, row in enumerate(before) if not np.array_equal(row, after[number])]
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_embeddings_of_a_vocabulary_that_grew_are_trained_and_each_is_saved_once(tied: bool, tmp_path: Path) -> None:
+    base = tiny_checkpoint(tmp_path / "base", tied=tied, vocab_size=327)
+    assert train(tmp_path, base, train_embeddings=True) == 0
+    saved = load_file(tmp_path / "adapter" / "adapter_model.safetensors")
+    assert sum(weight.shape[0] == 329 for weight in saved.values()) == 2
+    found, stored = merged_weights(base, tmp_path / "adapter"), merged_weights(base)
+    for name in (EMBEDDING, HEAD):
+        assert found[name].shape[0] == 329
+        assert changed_rows(stored[name], found[name])
 
 
 @pytest.mark.parametrize("tied", [False, True])
