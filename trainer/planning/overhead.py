@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from trainer.planning.activations import FLOAT, Execution, block_bytes
 from trainer.planning.shapes import Shape
+from trainer.running.freed_memory import MAPPED_FROM
 
 MIB = 2**20
 
@@ -17,12 +18,13 @@ CUDA_FRAGMENTS = 0.05
 """Of the rest, that torch's caching allocator holds back in pieces that do not fit."""
 
 HEAP_LIMIT = 32 * MIB
-"""glibc maps larger tensors on their own and gives them back at once; smaller ones lie in its heap."""
+"""glibc maps larger tensors on their own and gives them back at once; smaller ones lie in its heap, unless activations
+are computed again (see `trainer.running.freed_memory`)."""
 HEAP_HELD = 0.9
 HEAP_HELD_FULL = 0.3
 """Of the activations of a forward pass, by how much the heap grows beyond what is in use: aligned memory that was freed
 is seldom used again (glibc's malloc.c, memalign, before version 2.38). Adapters make more small tensors that come and
-go. Measured; recomputing activations does not lower it."""
+go. Measured."""
 
 _TOKEN_OBJECTS = 50
 _TOKEN_ARRAYS = 16
@@ -31,10 +33,11 @@ _TOKEN_BLOCKS = 4
 
 def heap_bytes(shape: Shape, run: Execution) -> int:
     """What glibc holds back, on a processor."""
-    if run.tokens * shape.hidden * FLOAT >= HEAP_LIMIT:
+    limit = MAPPED_FROM if run.checkpointing else HEAP_LIMIT
+    if run.tokens * shape.hidden * FLOAT >= limit:
         return 0
     each = block_bytes(shape, replace(run, checkpointing=False))
-    if run.tokens * shape.intermediate * run.compute_bytes >= HEAP_LIMIT:
+    if run.tokens * shape.intermediate * run.compute_bytes >= limit:
         each -= 4 * shape.intermediate * run.compute_bytes
     return int(run.tokens * shape.layers * each * (HEAP_HELD_FULL if run.trains_all else HEAP_HELD))
 

@@ -21,6 +21,7 @@ from trainer.loop import Job, quiet_libraries, seed_everything, train
 from trainer.records import RunRecord, describe_files
 from trainer.running.finishing import Inputs, finish, put_in_place
 from trainer.running.folder import check_start, open_run
+from trainer.running.freed_memory import give_back_large_tensors
 from trainer.running.holding_back import hold_back
 from trainer.running.measuring import launched_processes
 from trainer.running.settings import trainer_settings
@@ -49,6 +50,7 @@ def run(config: MfptConfig, *, force: bool = False, resume: bool = False) -> Run
             return put_in_place(run)
         quiet_libraries()
         seed_everything(config)
+        give_back_large_tensors(config)
         settings = trainer_settings(config, run)
         documents = [record.document for record in learned]
         tokenizer = _tokenizer(config, documents)

@@ -23,6 +23,7 @@ from trainer.loop import Job, quiet_libraries, seed_everything, train
 from trainer.records import RunRecord, describe_files
 from trainer.running.finishing import Inputs, finish, put_in_place
 from trainer.running.folder import check_start, open_run
+from trainer.running.freed_memory import give_back_large_tensors
 from trainer.running.holding_back import hold_back
 from trainer.running.measuring import launched_processes
 from trainer.running.settings import trainer_settings
@@ -51,6 +52,7 @@ def run(config: MpeftConfig, *, force: bool = False, resume: bool = False) -> Ru
             return put_in_place(run)
         quiet_libraries()
         seed_everything(config)
+        give_back_large_tensors(config)
         settings = trainer_settings(config, run)
         tokenizer = load_tokenizer(config.base)
         added = add_tokens(tokenizer, config.added_tokens)
