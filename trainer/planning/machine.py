@@ -31,7 +31,12 @@ def this_machine() -> Machine:
 
 def free_disk(output: Path) -> int:
     """Of the disk that `output` will lie on."""
+    return shutil.disk_usage(existing(output)).free
+
+
+def existing(output: Path) -> Path:
+    """The nearest folder above `output` that is there already."""
     folder = output.absolute()
     while not folder.is_dir():
         folder = folder.parent
-    return shutil.disk_usage(folder).free
+    return folder

@@ -39,6 +39,15 @@ def row_parameters(config: MpeftConfig, shape: Shape) -> int:
     return 0 if config.train_embeddings else len(config.added_tokens) * shape.hidden * (1 if shape.tied else 2)
 
 
+def copied_parameters(config: MpeftConfig, shape: Shape, *, grown: bool) -> int:
+    """Saved beside what is trained: the embeddings of a vocabulary that has `grown`, both of them even if they are one
+    (see `trainer.adapters`); and where they are trained and are one, the other."""
+    matrix = shape.vocabulary * shape.hidden
+    if config.train_embeddings:
+        return matrix if shape.tied else 0
+    return 2 * matrix if grown else 0
+
+
 def _factors(config: MpeftConfig, inputs: int, outputs: int) -> int:
     return config.rank * (inputs + outputs) + (outputs if config.dora else 0)
 

@@ -13,7 +13,7 @@ from trainer.config import MfptConfig, MpeftConfig, check_config
 from trainer.config_checks import missing_packages
 from trainer.planning.activations import Execution
 from trainer.planning.amounts import Amounts, amounts
-from trainer.planning.disk import disk
+from trainer.planning.disk import Disk, disk
 from trainer.planning.duration import Time, run_time
 from trainer.planning.execution import execution, trained, trained_parameters
 from trainer.planning.hours import ACCELERATORS, accelerator
@@ -94,14 +94,17 @@ def make_plan(config: MfptConfig | MpeftConfig, gpu: str | None = None) -> Plan:
     if _longest(config) > shape.context:
         notes.append(f"sequences of {_longest(config)} tokens are longer than the base's context of {shape.context}")
     found = amounts(config)
-    if config.base is None and found.vocabulary:  # a small text has fewer pieces than were asked for
+    own = shape.vocabulary
+    # Tokens are added beyond the base's rows; and a small text has fewer pieces than a new model was asked for.
+    if found.vocabulary and (config.base is None or found.vocabulary > own):
         shape = replace(shape, vocabulary=found.vocabulary)
     machine = machine_for(gpu)
     run = execution(config, shape, found.longest, cuda=machine.cuda)
     count = steps(config, found.sequences)
     notes += [f"{name} must be installed where this is trained" for name in missing_packages(config)]
-    time, untried = run_time(config, shape, run, found, count, machine, here=gpu is None)
-    notes += [untried] if untried else []
+    grown = config.base is not None and shape.vocabulary > own
+    needed = disk(config, shape, count, epochs_of(config, found.sequences, count), grown=grown)
+    time, known = run_time(config, shape, run, found, count, machine, needed.written, here=gpu is None)
     return Plan(
         recipe="mpeft" if isinstance(config, MpeftConfig) else "mfpt",
         parameters=Parameters(shape.parameters, trained_parameters(config, shape)),
@@ -110,9 +113,9 @@ def make_plan(config: MfptConfig | MpeftConfig, gpu: str | None = None) -> Plan:
         effective_batch=config.batch_size * config.gradient_accumulation,
         tokens=found.work.tokens,
         memory=_memory(config, shape, run, found, machine, here=gpu is None),
-        disk=_space(config, shape, found, count),
+        disk=_space(needed, Path(config.output)),
         time=time,
-        notes=tuple(notes),
+        notes=(*notes, *known),
     )
 
 
@@ -170,21 +173,37 @@ def _memory(
 ) -> Memory:
     data = data_bytes(found.tokens, packed=config.packing, adapter=isinstance(config, MpeftConfig))
     own = peak(shape, run, trained(config, shape), config.batch_size * found.densest)
-    whole = with_overhead(own, shape, run, data, LIBRARIES if run.cuda else library_bytes())
+    libraries = LIBRARIES if run.cuda else library_bytes()
+    whole = with_overhead(own, shape, run, data, libraries)
+    shown = max(whole, _loading(config, own, run, libraries), key=lambda one: one.bytes)
     return Memory(
         device=machine.name,
         kind="gpu" if machine.cuda else "process",
-        peak=whole.bytes,
-        moment=whole.moment,
-        terms={term.name: term.bytes for term in whole.terms if term.bytes},
+        peak=shown.bytes,
+        moment=shown.moment,
+        terms={term.name: term.bytes for term in shown.terms if term.bytes},
         available=machine.memory,
+        # Pages of files give way where memory is short.
         fits=whole.bytes <= machine.memory,
         measured_here=here and not machine.cuda,
     )
 
 
-def _space(config: MfptConfig | MpeftConfig, shape: Shape, found: Amounts, count: int) -> Space:
-    needed, free = disk(config, shape, count, epochs_of(config, found.sequences, count)), free_disk(Path(config.output))
+def _loading(config: MfptConfig | MpeftConfig, own: Peak, run: Execution, libraries: int) -> Peak:
+    """While weights of one type are made from files of another, these lie beside them, mapped into the process."""
+    base = Path(config.base) if config.base else None
+    parameters = base and stored_parameters(base)
+    if run.cuda or base is None or not parameters:
+        return Peak("loading", ())
+    files = sum(path.stat().st_size for path in base.glob("*.safetensors"))
+    if round(files / parameters) == run.weight_bytes and not run.quantized:
+        return Peak("loading", ())
+    weights = next(term for term in own.terms if term.name == "weights")
+    return Peak("loading", (weights, Term("files of the base", files), Term("libraries", libraries)))
+
+
+def _space(needed: Disk, output: Path) -> Space:
+    free = free_disk(output)
     return Space(
         result=needed.result,
         checkpoint=needed.checkpoint,

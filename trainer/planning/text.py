@@ -8,6 +8,9 @@ from trainer.planning.duration import Time
 from trainer.planning.machine import Machine
 from trainer.planning.plan import Fit, Memory, Plan, Space
 
+WORTH_SAYING = 1.0
+"""Seconds of writing."""
+
 NAMES = {"counted": "counted", "from bytes": "estimated from the size of the files, without a tokenizer"}
 
 
@@ -46,7 +49,10 @@ def duration(hours: float) -> str:
         return f"{hours / 24:,.1f} days"
     if hours >= 1:
         return f"{hours:,.1f} hours"
-    return f"{hours * 60:,.1f} minutes" if hours >= 1 / 30 else f"{hours * 3600:,.2g} seconds"
+    if hours >= 1 / 30:
+        return f"{hours * 60:,.1f} minutes"
+    seconds = hours * 3600
+    return f"{seconds:,.0f} seconds" if seconds >= 10 else f"{seconds:,.2g} seconds"
 
 
 def _parameters(plan: Plan) -> list[str]:
@@ -90,7 +96,8 @@ def _time(time: Time) -> list[str]:
         "data sheet": "a guess from its data sheet",
     }
     step = duration(time.seconds_a_step / 3600)
-    return [_line("time", f"about {duration(time.hours)}, {step} a step: {sources[time.source]}")]
+    writing = f", {duration(time.writing_s / 3600)} of it to write" if time.writing_s >= WORTH_SAYING else ""
+    return [_line("time", f"about {duration(time.hours)}{writing}, {step} a step: {sources[time.source]}")]
 
 
 def _line(name: str, value: str) -> str:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from statistics import median
+from statistics import fmean
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,8 @@ import msgspec
 from trainer.config import MfptConfig, MpeftConfig
 from trainer.config_checks import SHAPE_KEYS
 from trainer.planning.shapes import Shape
-from trainer.planning.work import BatchShape
+from trainer.planning.work import BatchShape, Work
+from trainer.running.freed_memory import give_back_large_tensors
 from trainer.running.settings import autocasts
 
 if TYPE_CHECKING:
@@ -33,9 +34,8 @@ WHOLE_BELOW = 40_000_000
 """Parameters of a model that is tried with all its blocks."""
 FEW, MORE = 1, 5
 """Blocks of the two models that are compared where not all are tried."""
-LEAST_ROUNDS, MOST_ROUNDS = 3, 20
-SECONDS = 10.0
-"""Of rounds, after a first one that is not counted; at least and at most so many."""
+MOST_ROUNDS, SECONDS = 20, 15.0
+"""Rounds are made for that time, at most so many, and at least as many as an attempt says."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,28 @@ class Trial(Seconds):
     """How many of the model's blocks were tried at most."""
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """How much of a run's batches is tried."""
+
+    batches: tuple[BatchShape, ...]
+    rounds: int
+    """At least. With several, kernels are chosen and memory is taken in one before them, which is not counted."""
+    part: float = 1.0
+    """That the tried rows are of a batch's."""
+
+    @property
+    def all_rounds(self) -> int:
+        return self.rounds + (self.rounds > 1)
+
+
+def attempts(work: Work) -> tuple[Attempt, ...]:
+    """From the most faithful to the shortest: batches of every size, the average one, and one row of it, once."""
+    average = work.average
+    one_row = Attempt((replace(average, rows=1),), rounds=1, part=1 / average.rows)
+    return Attempt(work.shapes, rounds=3), Attempt((average,), rounds=3), one_row
+
+
 def depths(shape: Shape) -> tuple[int, ...]:
     """How many blocks the tried models have."""
     if shape.parameters < WHOLE_BELOW or shape.layers <= MORE:
@@ -61,19 +83,22 @@ def depths(shape: Shape) -> tuple[int, ...]:
     return (FEW, MORE)
 
 
-def try_steps(config: MfptConfig | MpeftConfig, shape: Shape, batches: Sequence[BatchShape]) -> Trial:
+def try_steps(config: MfptConfig | MpeftConfig, shape: Shape, attempt: Attempt) -> Trial:
     """A few seconds to a minute: most of it makes random weights. What is tried must fit into memory, all at once."""
-    tried = [_Tried(config, shape, batches, depth) for depth in depths(shape)]
-    for one in tried:
-        one.seconds()  # kernels are chosen, and memory is taken, in the first step
+    give_back_large_tensors(config)
+    tried = [_Tried(config, shape, attempt.batches, depth) for depth in depths(shape)]
+    if attempt.rounds > 1:
+        for one in tried:
+            one.seconds()
     begin = perf_counter()
     rounds: list[list[Seconds]] = []
-    while len(rounds) < LEAST_ROUNDS or (len(rounds) < MOST_ROUNDS and perf_counter() - begin < SECONDS):
+    while len(rounds) < attempt.rounds or (len(rounds) < MOST_ROUNDS and perf_counter() - begin < SECONDS):
         # What is compared ran one after the other: machines drift.
         rounds.append([one.seconds() for one in tried])
+    # Means, since a run also takes the sum of its quick and its slow steps.
     return Trial(
-        batch=median(_whole([one.batch for one in found], shape.layers) for found in rounds),
-        optimizer=median(_whole([one.optimizer for one in found], shape.layers) for found in rounds),
+        batch=fmean(_whole([one.batch for one in found], shape.layers) for found in rounds) / attempt.part,
+        optimizer=fmean(_whole([one.optimizer for one in found], shape.layers) for found in rounds),
         blocks=max(depths(shape)),
     )
 

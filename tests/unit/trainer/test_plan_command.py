@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 import torch
 
-from tests.tiny_checkpoints import tiny_checkpoint
+from tests.tiny_checkpoints import VOCABULARY, tiny_checkpoint
 from trainer.cli import main
-from trainer.planning import amounts
+from trainer.planning import amounts, duration
 from trainer.planning.hours import accelerator
+from trainer.planning.trial import attempts
 from trainer.records import read_record
 
 TEXT = "心房細動では、脳梗塞を防ぐために抗凝固薬を用いる。 Anticoagulants prevent stroke in atrial fibrillation. "
@@ -113,20 +114,66 @@ print(int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text(
 """A run that ends with the peak of its own memory. (`getrusage` also knows that of the process that started it.)"""
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
-def test_memory_and_disk_are_near_what_is_measured(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    values = {**NEW, "hidden_size": 512, "layers": 8, "heads": 8, "intermediate_size": 2048, "max_steps": 2}
-    plan = planned(values, capsys)
-    command = [sys.executable, "-c", PEAK, "mfpt", config_file(values), "--json"]
+def measured_peak(recipe: str, values: dict[str, Any]) -> int:
+    command = [sys.executable, "-c", PEAK, recipe, config_file(values), "--json"]
     # A process of its own: its peak is the run's alone.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=200)
+    return int(done.stdout.splitlines()[-1])
+
+
+measures_peaks = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc"
+)
+
+
+@measures_peaks
+def test_memory_and_disk_are_near_what_is_measured(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    values = {**NEW, "hidden_size": 512, "layers": 8, "heads": 8, "intermediate_size": 2048, "max_steps": 2}
+    plan = planned(values, capsys)
     libraries = plan["memory"]["terms"]["libraries"]
-    own = int(done.stdout.splitlines()[-1]) - libraries
+    own = measured_peak("mfpt", values) - libraries
     assert own > 400e6
     assert plan["memory"]["peak"] - libraries == pytest.approx(own, rel=0.15)
     weights = (Path("new") / "model.safetensors").stat().st_size
     assert plan["disk"]["result"] == pytest.approx(weights, rel=0.05)
+
+
+@measures_peaks
+def test_files_of_another_type_are_in_memory_while_they_are_loaded(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny_checkpoint(Path("base"), dtype="bfloat16", hidden_size=1024, intermediate_size=4096, num_hidden_layers=8)
+    values = {**ADAPTER, "activation_checkpointing": True, "max_steps": 1}
+    memory = planned(values, capsys)["memory"]
+    assert memory["moment"] == "loading"
+    own = measured_peak("mpeft", values) - memory["terms"]["libraries"]
+    assert memory["peak"] - memory["terms"]["libraries"] == pytest.approx(own, rel=0.15)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize(
+    ("rows", "more"),
+    [
+        (VOCABULARY, {"target_modules": ["q_proj", "lm_head"]}),
+        (VOCABULARY, {"added_tokens": ["<finding>"]}),
+        (327, {"added_tokens": ["<finding>", "抗凝固薬"]}),
+        (327, {"added_tokens": ["<finding>", "抗凝固薬"], "train_embeddings": True}),
+        (VOCABULARY, {"train_embeddings": True}),
+    ],
+    ids=["adapter of the output", "spare rows", "grown", "grown and trained", "trained"],
+)
+def test_the_disk_has_room_for_what_is_saved_of_the_base(
+    rows: int, more: dict[str, Any], tied: bool, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The tiny base's tokenizer has 327 tokens."""
+    tiny_checkpoint(Path("base"), tied=tied, vocab_size=rows)
+    values = {**ADAPTER, "max_steps": 2, "save_every": 1, **more}
+    plan = planned(values, capsys)
+    assert main(["mpeft", config_file(values), "--json"]) == 0
+    saved = (Path("adapter") / "adapter_model.safetensors").stat().st_size
+    names = 6_000  # bytes that a file begins with
+    assert plan["disk"]["result"] == pytest.approx(saved, abs=names)
 
 
 @pytest.mark.parametrize("values", [FULL, ADAPTER, {**ADAPTER, "quantization": "nf4", "packing": True}])
@@ -138,6 +185,47 @@ def test_a_step_of_random_weights_is_tried_with_the_settings_of_the_run(
     assert (time["source"], time["blocks_tried"]) == ("tried", 2)
     assert 0 < time["seconds_a_step"] < time["hours"] * 3600
     assert sorted(folder.rglob("*")) == sorted([*before, folder / "config.yaml"])
+
+
+def test_where_batches_would_take_too_long_one_row_is_tried(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duration, "attempts", lambda work: attempts(work)[-1:])
+    tried: list[tuple[int, ...]] = []
+
+    def watch(module: torch.nn.Module, inputs: tuple[Any, ...]) -> None:
+        if isinstance(module, torch.nn.Embedding):
+            tried.append(tuple(inputs[0].shape))
+
+    with torch.nn.modules.module.register_module_forward_pre_hook(watch):
+        plan = planned(FULL, capsys)
+    assert plan["time"]["source"] == "tried"
+    work = plan["data"]["work"]
+    length = round(work["computed"] / (work["batches"] * work["shapes"][0]["rows"]))
+    assert set(tried[2:]) == {(1, length)}  # the first two look at how logits are made
+
+
+def test_a_processor_that_computes_bfloat16_slowly_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def notes(half: float) -> str:
+        monkeypatch.setattr(duration, "measured_flops", lambda _device, is_half: half if is_half else 1e11)
+        return " ".join(planned({**FULL, "precision": "bfloat16"}, capsys)["notes"])
+
+    assert "bfloat16 about 50 times as slowly as float32; set precision to float32" in notes(2e9)
+    assert "bfloat16" not in notes(1e11)
+
+
+def test_what_is_written_takes_time_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    time = planned({**FULL, "save_every": 1}, capsys)["time"]
+    assert 0 < time["writing_s"] < time["hours"] * 3600
+    assert planned(FULL, capsys, "--gpu", "L4")["time"]["writing_s"] == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that nobody can write into")
+def test_an_output_that_nothing_can_be_written_for_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", config_file({**FULL, "output": "/proc/adapter"})]) == 1  # nor is there any room
+    assert "nothing can be written for /proc/adapter" in capsys.readouterr().out
 
 
 def test_where_no_step_can_be_tried_the_plan_says_so_and_stands(
